@@ -1,0 +1,85 @@
+"""Enzyme identification: its settings, and what it declares of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from primase.apps.contract import Application, Configuration
+from primase.apps.enzyme_identification.sources import SOURCES
+from primase.configuration import Section
+from primase.data.words import DatasetWords, PairWords, SplitSection, TableWords
+from primase.training.configuration import TrainingConfiguration
+
+
+class EnzymeData(DatasetWords, PairWords, TableWords):
+    """Where the proteins come from, and what is asked of them."""
+
+    domains_column: str = "domains"
+    """Column of ready-made domain lists, families separated by semicolons; used where the table has it."""
+    profiles: Path | None = None
+    """Pfam profiles to search with (.hmm or .h3m, also gzipped); by default the registered subset of Pfam."""
+    answer: Literal["enzyme", "main-class"] = "enzyme"
+    """Ask whether it is an enzyme, or which main class (EC 1 to 7) it belongs to."""
+    threads: int = Field(default=0, ge=0)
+    """Processor cores for the domain search; 0 for all."""
+
+    @model_validator(mode="after")
+    def _one_input(self) -> EnzymeData:
+        named = [word for word in ("dataset", "table", "positives") if getattr(self, word) is not None]
+        if len(named) > 1:
+            message = f"give one input, not several at once: --{' and --'.join(named)}"
+            raise ValueError(message)
+        for part in ("", "test_", "validation_"):
+            pair = [getattr(self, f"{part}{word}") is None for word in ("positives", "negatives")]
+            if pair[0] != pair[1]:
+                present, absent = ("negatives", "positives") if pair[0] else ("positives", "negatives")
+                flag = "--" + part.replace("_", "-")
+                message = f"{flag}{present} needs {flag}{absent} beside it"
+                raise ValueError(message)
+        return self
+
+
+class EnzymeSplit(SplitSection):
+    """How proteins are divided."""
+
+    split: Literal["auto", "cluster", "random", "given"] = "auto"
+    """Keep homologous proteins together (cluster), draw at random, or take the parts as given; auto: given, else
+    cluster."""
+    similarity: float = Field(default=0.5, gt=0, le=1)
+    """The share of common words of five residues from which two proteins count as homologous."""
+
+
+class EnzymeNetwork(Section):
+    """The dense network on domain vectors."""
+
+    hidden: tuple[int, ...] = (512, 256)
+    """Widths of the layers; the first reads the sparse domain vector."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Share of hidden values set to zero in training."""
+    domain_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of domains hidden from the network in training, so that it does not lean on one alone."""
+
+
+class EnzymeConfiguration(Configuration):
+    """All settings of enzyme identification."""
+
+    data: EnzymeData = EnzymeData()
+    split: EnzymeSplit = EnzymeSplit()
+    network: EnzymeNetwork = EnzymeNetwork()
+    training: TrainingConfiguration = TrainingConfiguration()
+
+
+APP = Application(
+    name="enzyme-identification",
+    question="Is this protein an enzyme, and of which main class?",
+    architecture="dense layers on Pfam domain vectors",
+    section="3.1",
+    configuration=EnzymeConfiguration,
+    workflow="primase.apps.enzyme_identification.workflow:EnzymeWorkflow",
+    verbs=frozenset({"train", "evaluate", "predict", "explain"}),
+    sources=SOURCES,
+    demo={"dataset": "yeast-proteome"},
+)

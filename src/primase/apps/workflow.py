@@ -1,0 +1,149 @@
+"""What an application does: each method answers one question of the pipeline, in the order of the story it tells."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool
+from torch import nn
+
+from primase.apps.contract import Configuration
+from primase.data.audit import Finding, Fingerprints
+from primase.data.encoding import Encoder, EncoderState
+from primase.data.examples import Examples, InputsT
+from primase.data.splits import Groups, Partition
+from primase.data.tasks import Task
+from primase.evaluation.baselines import Baseline
+from primase.evaluation.probes import Probe
+from primase.events import Listener
+from primase.insight.attribution import Attribution
+from primase.predictor.predictor import Predictor
+from primase.report.sections import Section
+
+ConfigurationT = TypeVar("ConfigurationT", bound=Configuration)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled(Generic[InputsT]):
+    """Examples with what is asked of them, and what was odd in reading them."""
+
+    examples: Examples[InputsT]
+    task: Task
+    findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a model says what it says of some examples: numbers, and sections of a page to look at."""
+
+    attribution: Attribution
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What a simulator wrote: the words to give to ``train``, and what it planted where."""
+
+    inputs: Sequence[str]
+    planted: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Workflow(ABC, Generic[InputsT, ConfigurationT]):
+    """The work of one application, from files to explanations; the pipeline calls it and owns everything else."""
+
+    @abstractmethod
+    def read(self, configuration: ConfigurationT, task: Task | None, listener: Listener) -> Labelled[InputsT]:
+        """Read labelled examples.
+
+        Parameters
+        ----------
+        task
+            The task of a trained model, whose labels the targets must be; None to find the labels in the data.
+
+        Raises
+        ------
+        InputError
+            If the input is not what it should be.
+        """
+
+    @abstractmethod
+    def stream(
+        self, path: Path, configuration: ConfigurationT, encoder: Encoder[InputsT], listener: Listener
+    ) -> Iterator[Examples[InputsT]]:
+        """Read unlabelled examples in blocks, so that a file of any size can be predicted."""
+
+    @abstractmethod
+    def units(
+        self, examples: Examples[InputsT], policy: str, configuration: ConfigurationT, listener: Listener
+    ) -> Groups:
+        """Find what a split by this policy must keep together; every example alone if nothing."""
+
+    @abstractmethod
+    def unit_name(self, policy: str) -> str:
+        """Name one such unit, in the singular."""
+
+    @abstractmethod
+    def policy(self, examples: Examples[InputsT], configuration: ConfigurationT) -> str:
+        """Choose the policy that ``auto`` stands for."""
+
+    @abstractmethod
+    def fingerprints(self, inputs: InputsT) -> Fingerprints:
+        """Return a text per example that is equal only for inputs which the network cannot tell apart."""
+
+    def audit(self, examples: Examples[InputsT], partition: Partition | None, listener: Listener) -> list[Finding]:
+        """Find what only this application can find odd."""
+        del examples, partition, listener
+        return []
+
+    @abstractmethod
+    def fit_encoder(self, train: Examples[InputsT], configuration: ConfigurationT) -> Encoder[InputsT]:
+        """Fit the encoder on the training part."""
+
+    @abstractmethod
+    def load_encoder(self, state: EncoderState) -> Encoder[InputsT]:
+        """Make the encoder of a bundle again."""
+
+    @abstractmethod
+    def network(self, encoder: Encoder[InputsT], task: Task, configuration: ConfigurationT) -> nn.Module:
+        """Build the untrained network."""
+
+    @abstractmethod
+    def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Baseline]:
+        """Name the simpler models that the network must beat."""
+
+    @abstractmethod
+    def probes(self, train: Examples[InputsT]) -> Sequence[Probe]:
+        """Name the models on nuisance features alone, whose success the network has not earned."""
+
+    def subsets(self, test: Examples[InputsT], encoder: Encoder[InputsT]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
+        """Name parts of the test set that are worth a look of their own."""
+        del test, encoder
+        return {}
+
+    @abstractmethod
+    def columns(self, inputs: InputsT, encoder: Encoder[InputsT]) -> pl.DataFrame:
+        """Say beside each prediction what it rests on."""
+
+    @abstractmethod
+    def explain(
+        self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener
+    ) -> Explanation:
+        """Explain the prediction of each example."""
+
+    def insights(
+        self, predictor: Predictor[InputsT], test: Examples[InputsT], listener: Listener
+    ) -> Sequence[Section]:
+        """Say in the report of a training run what the model as a whole has learned."""
+        del predictor, test, listener
+        return ()
+
+    @abstractmethod
+    def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
+        """Write input files, as a user would have them, in which the truth is known."""

@@ -1,0 +1,1 @@
+"""Biology without torch: alphabets, sequences, domains, annotated genomes."""

@@ -1,0 +1,99 @@
+"""Commands that act on a trained model: evaluate, predict, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from primase.apps.contract import Application
+from primase.apps.discovery import application_named
+from primase.cli.display import listening, print_table, printed
+from primase.cli.options import configuration_options, given
+from primase.data.words import INPUT_WORDS
+
+OutOption = click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write.")
+
+
+class BundleCommands(click.Group):
+    """A group whose subcommand is the folder of a trained model, whose application decides the options."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name nothing: any bundle will do."""
+        del ctx
+        return []
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Make the command for one bundle."""
+        # Reading a bundle loads torch, which the help texts do not need.
+        from primase.predictor.bundle import read_facts  # noqa: PLC0415
+
+        folder = Path(cmd_name)
+        application = application_named(str(read_facts(folder).get("application")))
+        make = {"evaluate": _evaluate_command, "predict": _predict_command, "explain": _explain_command}
+        return make[str(ctx.info_name)](application, folder)
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUTS --out DIR2")
+def evaluate() -> None:
+    """Judge a trained model on new labelled data; it warns of examples that the model was trained on."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
+def predict() -> None:
+    """Predict with a trained model; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out DIR2")
+def explain() -> None:
+    """Show why a trained model says what it says."""
+
+
+def _evaluate_command(application: Application, folder: Path) -> click.Command:
+    @click.command("evaluate", help="Judge the model on new labelled data.")
+    @configuration_options(application.configuration, ["data"])
+    @OutOption
+    def command(out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            evaluation = models.load(folder).evaluate(out, listener=listener, **given(settings))
+        rows = [[name, str(interval)] for name, interval in evaluation.test.items()]
+        print_table(["metric", "value [95 % interval]"], rows)
+        printed(f"report: {out / 'report.html'}")
+
+    return command
+
+
+def _predict_command(application: Application, folder: Path) -> click.Command:
+    @click.command("predict", help="Predict for every record of INPUT.")
+    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @OutOption
+    def command(input_path: Path, out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            rows = models.predict(folder, input_path, out, settings=given(settings), listener=listener)
+        printed(f"Wrote {rows:,} predictions to {out}")
+
+    return command
+
+
+def _explain_command(application: Application, folder: Path) -> click.Command:
+    @click.command("explain", help="Show what in each record of INPUT made the model say what it says.")
+    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @OutOption
+    def command(input_path: Path, out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            models.load(folder).explain(input_path, out, listener=listener, **given(settings))
+        printed(f"Wrote {out / 'attributions.parquet'} and {out / 'report.html'}")
+
+    return command

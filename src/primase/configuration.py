@@ -1,0 +1,154 @@
+"""Typed, nested configuration: one declaration of each setting serves Python, the command line and the TOML file.
+
+A :class:`Section` holds settings; its attribute docstrings are the help texts. A configuration is a section of
+sections; within it every setting has a name of its own, so that ``epochs=5``, ``--epochs 5`` and ``[training] epochs =
+5`` all mean the same.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from primase.errors import ConfigurationError
+
+
+class Section(BaseModel):
+    """A group of settings that cannot be changed once made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: where it stands in the file, and its field."""
+
+    section: str | None
+    name: str
+    field: FieldInfo
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+
+def options(configuration: type[Section]) -> dict[str, Option]:
+    """List the settings of a configuration by their names.
+
+    Raises
+    ------
+    ValueError
+        If two sections use one name, which the command line could not tell apart.
+    """
+    found: dict[str, Option] = {}
+    for section, field in configuration.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            inner = [Option(section, name, inner_field) for name, inner_field in kind.model_fields.items()]
+        else:
+            inner = [Option(None, section, field)]
+        for option in inner:
+            if option.name in found:
+                message = f"two sections of {configuration.__name__} have a setting called {option.name}"
+                raise ValueError(message)
+            found[option.name] = option
+    return found
+
+
+def configure(
+    configuration: type[SectionT], settings: Mapping[str, object], *, file: Path | None = None
+) -> SectionT:
+    """Make a configuration from flat settings, on top of those in a TOML file.
+
+    Parameters
+    ----------
+    settings
+        Values by the names of :func:`options`; they win over the file.
+    file
+        A file such as the ``config.toml`` of a bundle. Paths in it are relative to its folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unknown, a value is not accepted, or the file is not TOML.
+    """
+    known = options(configuration)
+    nested = _read_toml(file, known) if file is not None else {}
+    for name, value in settings.items():
+        if name not in known:
+            what = "there is no such setting"
+            raise ConfigurationError(what, where=name, wanted=", ".join(sorted(known)))
+        section = known[name].section
+        if section is None:
+            nested[name] = value
+        else:
+            nested.setdefault(section, {})[name] = value
+    try:
+        return configuration.model_validate(nested)
+    except ValidationError as error:
+        raise _explain(error, known) from None
+
+
+def settings_of(configuration: Section) -> dict[str, Any]:
+    """List the values of a configuration by the names of :func:`options`."""
+    values = {}
+    for name, option in options(type(configuration)).items():
+        section = configuration if option.section is None else getattr(configuration, option.section)
+        values[name] = getattr(section, name)
+    return values
+
+
+def to_toml(configuration: Section) -> str:
+    """Write a configuration as TOML that :func:`configure` reads back to an equal one."""
+    return tomli_w.dumps(_without_none(configuration.model_dump(mode="json")))
+
+
+def _without_none(value: Any) -> Any:
+    """Leave out what is not set: TOML has no null."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _read_toml(file: Path, known: Mapping[str, Option]) -> dict[str, Any]:
+    try:
+        nested = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        what = "the configuration file cannot be read"
+        raise ConfigurationError(what, where=str(file), got=error.strerror) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        what = "the configuration file is not TOML"
+        raise ConfigurationError(what, where=str(file), got=str(error)) from None
+    for option in known.values():
+        if option.section is None or option.name not in nested.get(option.section, {}):
+            continue
+        value = nested[option.section][option.name]
+        if "Path" in str(option.field.annotation) and isinstance(value, str):
+            nested[option.section][option.name] = str(file.resolve().parent / value)
+    return nested
+
+
+def _explain(error: ValidationError, known: Mapping[str, Option]) -> ConfigurationError:
+    """Turn the first complaint of pydantic into our message, which names the option."""
+    complaint = error.errors(include_url=False)[0]
+    location = [str(part) for part in complaint["loc"] if not str(part).isdigit()]
+    name = next((part for part in reversed(location) if part in known), None)
+    where = known[name].flag if name else ".".join(location) or None
+    message = complaint["msg"].removeprefix("Value error, ")
+    if complaint["type"] == "extra_forbidden":
+        return ConfigurationError("there is no such setting", where=where, wanted=", ".join(sorted(known)))
+    if complaint["type"] in {"value_error", "assertion_error"}:
+        return ConfigurationError(message[0].lower() + message[1:], where=where)
+    wanted = message.removeprefix("Input should be ")
+    return ConfigurationError("this value is not accepted", where=where, got=str(complaint["input"]), wanted=wanted)

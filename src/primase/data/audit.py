@@ -1,0 +1,127 @@
+"""What would leak and what is odd, found before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from primase.data.examples import Examples, InputsT
+from primase.data.splits import Partition
+from primase.data.tasks import Task
+from primase.events import Severity
+
+Fingerprints = Shaped[np.ndarray, "examples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the audit found.
+
+    Parameters
+    ----------
+    finding
+        A short name that stays the same, such as ``"twins across the split"``.
+    count
+        How many examples it concerns.
+    text
+        What it means, in one or two plain sentences.
+    """
+
+    finding: str
+    count: int
+    severity: Severity
+    text: str
+
+    def to_state(self) -> dict[str, object]:
+        """Describe the finding in JSON."""
+        return {"finding": self.finding, "count": self.count, "severity": self.severity, "text": self.text}
+
+
+def has_twin(fingerprints: Fingerprints, partition: Partition) -> Bool[np.ndarray, "tested"]:
+    """Tell for every test example whether an identical input is in train."""
+    return np.isin(fingerprints[partition.test].astype(str), fingerprints[partition.train].astype(str))
+
+
+def audit_examples(examples: Examples[InputsT], task: Task, fingerprints: Fingerprints) -> list[Finding]:
+    """Look for what is odd whatever the split: repeated ids, identical inputs, conflicting labels, class balance."""
+    return [
+        *_class_balance(examples, task),
+        *_repeated_ids(examples),
+        *_identical_inputs(examples, fingerprints),
+    ]
+
+
+def audit_partition(fingerprints: Fingerprints, partition: Partition) -> list[Finding]:
+    """Count the test examples whose exact input the network has seen in training."""
+    twins = int(has_twin(fingerprints, partition).sum())
+    total = len(partition.test)
+    if twins == 0:
+        text = f"None of the {total:,} test examples has an identical input in train."
+        return [Finding("twins across the split", 0, "info", text)]
+    text = (
+        f"{twins:,} of {total:,} test examples ({twins / total:.0%}) have an identical input in train: for them the test "
+        f"asks what the network remembers, not what it understands. The figures on the other {total - twins:,} are "
+        "given beside."
+    )
+    return [Finding("twins across the split", twins, "warning", text)]
+
+
+def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]:
+    counts = np.bincount(examples.targets[examples.targets >= 0], minlength=task.outputs)
+    listing = ", ".join(f"{label} {count:,}" for label, count in zip(task.labels, counts, strict=True))
+    rarest = int(counts.argmin())
+    share = counts[rarest] / max(counts.sum(), 1)
+    if share < 0.05:
+        text = (
+            f"The classes are unequal ({listing}): {task.labels[rarest]} makes up {share:.1%}. Accuracy says little "
+            "here; look at the precision-recall figures."
+        )
+        yield Finding("class balance", int(counts[rarest]), "warning", text)
+    else:
+        yield Finding("class balance", int(counts[rarest]), "info", f"Examples by class: {listing}.")
+    few = [label for label, count in zip(task.labels, counts, strict=True) if count < 30]
+    if few:
+        text = f"Fewer than 30 examples: {', '.join(few)}. Figures for these classes mean little."
+        yield Finding("rare classes", len(few), "warning", text)
+
+
+def _repeated_ids(examples: Examples[InputsT]) -> Iterable[Finding]:
+    counts = np.unique(examples.ids.astype(str), return_counts=True)[1]
+    repeated = int((counts > 1).sum())
+    if repeated:
+        text = f"{repeated:,} ids occur more than once, always with one label; predictions cannot be told apart by id."
+        yield Finding("repeated ids", repeated, "warning", text)
+
+
+def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints) -> Iterable[Finding]:
+    _, inverse, counts = np.unique(fingerprints.astype(str), return_inverse=True, return_counts=True)
+    repeated = int((counts[inverse] > 1).sum())
+    if repeated == 0:
+        yield Finding("identical inputs", 0, "info", "No two examples have the same input.")
+        return
+    text = (
+        f"{repeated:,} of {len(examples):,} examples share their input with another one "
+        f"({len(counts):,} distinct inputs)."
+    )
+    yield Finding("identical inputs", repeated, "info", text)
+    known = examples.targets >= 0
+    pairs = np.unique(np.stack([inverse[known], examples.targets[known]]), axis=1)
+    labels_of_input = np.bincount(pairs[0], minlength=len(counts))
+    conflicting = int((labels_of_input[inverse] > 1).sum())
+    if conflicting:
+        best = _best_accuracy(inverse[known], examples.targets[known])
+        text = (
+            f"{conflicting:,} examples have the same input as one with another label. No function of this input can "
+            f"be right on all of them: the best possible accuracy on these data is {best:.3f}."
+        )
+        yield Finding("label conflicts", conflicting, "warning", text)
+
+
+def _best_accuracy(inputs: Shaped[np.ndarray, "examples"], targets: Shaped[np.ndarray, "examples"]) -> float:
+    """Answer each distinct input with its most frequent label."""
+    table = np.zeros((int(inputs.max()) + 1, int(targets.max()) + 1), dtype=np.int64)
+    np.add.at(table, (inputs, targets), 1)
+    return float(table.max(axis=1).sum() / len(targets))

@@ -1,0 +1,69 @@
+"""From inputs to tensors: an encoder is fitted on the training part alone, and its whole state is JSON and arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Integer
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from primase.data.examples import Indices, InputsT
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderState:
+    """All that an encoder knows: ``facts`` can be written as JSON, ``arrays`` as numbers."""
+
+    facts: dict[str, Any]
+    arrays: dict[str, np.ndarray[Any, np.dtype[Any]]] = field(default_factory=dict)
+
+
+class EncodedInputs(Protocol):
+    """Inputs ready for a network: whole batches are cut out by position."""
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        ...
+
+    def batch(self, indices: Indices) -> Batch:
+        """Return the tensors of these examples; the network takes them as keyword arguments."""
+        ...
+
+
+class Encoder(ABC, Generic[InputsT]):
+    """Turns inputs into tensors, in the same way at training and ever after."""
+
+    @abstractmethod
+    def encode(self, inputs: InputsT) -> EncodedInputs:
+        """Prepare inputs for the network."""
+
+    @abstractmethod
+    def state(self) -> EncoderState:
+        """Return all that is needed to make this encoder again."""
+
+
+class SupervisedBatches(Dataset[tuple[Batch, Tensor]]):
+    """Encoded inputs beside their targets, indexed by whole batches.
+
+    Cutting a batch out at once is many times faster than gathering single examples, which is what dominates the
+    training of small networks.
+    """
+
+    def __init__(self, inputs: EncodedInputs, targets: Integer[np.ndarray, "examples"]) -> None:
+        self.inputs = inputs
+        self.targets = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64))
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.inputs)
+
+    def __getitem__(self, indices: Indices) -> tuple[Batch, Tensor]:
+        """Return one batch."""
+        return self.inputs.batch(indices), self.targets[torch.from_numpy(indices)]

@@ -1,0 +1,102 @@
+"""The evaluation: all figures of a trained model, beside those of the baselines and the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from primase.data.tasks import Task
+from primase.evaluation.intervals import Interval
+
+Metrics = Mapping[str, Interval]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CalibrationFigures:
+    """How far the probabilities could be believed on the test, before and after calibration.
+
+    Parameters
+    ----------
+    method
+        The name of the method.
+    note
+        What was done, as a sentence.
+    ece_before, ece_after
+        The expected calibration error.
+    brier_before, brier_after
+        The Brier score.
+    """
+
+    method: str
+    note: str
+    ece_before: Interval
+    ece_after: Interval
+    brier_before: Interval
+    brier_after: Interval
+
+    @classmethod
+    def of(cls, method: str, note: str, before: Metrics, after: Metrics) -> CalibrationFigures:
+        """Pick the figures out of the metrics of the uncalibrated and of the calibrated probabilities."""
+        return cls(method, note, before["ece"], after["ece"], before["brier"], after["brier"])
+
+    def to_state(self) -> dict[str, Any]:
+        """Describe the method and the two errors in JSON, as ``metrics.json`` has them: numbers, null if undefined."""
+        return {
+            "method": self.method,
+            "ece_before": self.ece_before.to_state()["value"],
+            "ece_after": self.ece_after.to_state()["value"],
+        }
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is known of how good a model is.
+
+    Parameters
+    ----------
+    task
+        What was asked.
+    test
+        The metrics on the test.
+    calibration
+        How far the probabilities could be believed, before and after.
+    subsets
+        The metrics on named parts of the test.
+    baselines, probes
+        The metrics of each, by name, on the same test.
+    differences
+        Per baseline or probe, the network's metrics minus its, drawn together.
+    intervals
+        What the intervals were drawn over, as a sentence.
+    """
+
+    task: Task
+    test: Metrics
+    calibration: CalibrationFigures
+    subsets: Mapping[str, Metrics] = field(default_factory=dict)
+    baselines: Mapping[str, Metrics] = field(default_factory=dict)
+    probes: Mapping[str, Metrics] = field(default_factory=dict)
+    differences: Mapping[str, Metrics] = field(default_factory=dict)
+    intervals: str = ""
+
+    @property
+    def main(self) -> Interval:
+        """The metric to look at first."""
+        return self.test[self.task.main_metric]
+
+    def to_state(self) -> dict[str, Any]:
+        """Describe the figures in JSON: the part of ``metrics.json`` that is about how good the model is."""
+        return {
+            "test": _state(self.test),
+            "subsets": {name: _state(metrics) for name, metrics in self.subsets.items()},
+            "baselines": {name: _state(metrics) for name, metrics in self.baselines.items()},
+            "probes": {name: _state(metrics) for name, metrics in self.probes.items()},
+            "calibration": self.calibration.to_state(),
+        }
+
+
+def _state(metrics: Metrics) -> dict[str, dict[str, float | None]]:
+    return {name: interval.to_state() for name, interval in metrics.items()}

@@ -1,0 +1,221 @@
+"""How good predictions are: every metric of a task with its interval, and the difference of two predictors.
+
+========================  ==============================================================================================
+``auroc``                 chance that a positive scores above a negative, ties counting half
+``auprc``                 average precision, ties taken together (no interpolation)
+``accuracy``              share of predictions that are right; the prediction is the label of highest probability
+``mcc``                   Matthews' correlation, for any number of labels (Gorodkin, 2004); 0 where a side is constant
+``f1``                    2 TP / (2 TP + FP + FN) of the positive label
+``ece``                   expected calibration error, 15 equally wide bins on the confidence of the predicted label
+                          (Guo et al., 2017, equation 3)
+``brier``                 binary: mean square of probability minus truth of the positive label, 0 to 1; several labels:
+                          summed over labels, 0 to 2 (Brier, 1950)
+``macro_…``               mean over the labels, one against the rest, that have both positives and negatives in the test
+                          (for F1: positives); labels that do not occur are left out
+``LABEL_…``               of one label against the rest
+========================  ==============================================================================================
+
+A metric that is not defined (a ranking with one label only, F1 without a positive) is NaN, here and in the resamples,
+where it is then left out of the interval. A macro average is formed anew in each resample by the same rule. Intervals
+are percentiles of the bootstrap; that of the calibration error, which is biased upwards, is the reflected kind (see
+:func:`~primase.evaluation.intervals.percentile_interval`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+
+from primase.data.tasks import Task
+from primase.errors import InputError
+from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
+from primase.evaluation.scorer import Scorer, metric_names
+
+Targets = Integer[np.ndarray, "examples"]
+Probabilities = Float[np.ndarray, "examples labels"]
+UnitsLike = Units | Integer[np.ndarray, "examples"] | None
+
+LOWER_IS_BETTER = frozenset({"ece", "brier"})
+
+_TITLES = {"auroc": "AUROC", "auprc": "AUPRC", "mcc": "MCC", "f1": "F1", "ece": "ECE", "brier": "Brier score"}
+
+
+def metric_title(metric: str) -> str:
+    """Write a metric as a reader expects it.
+
+    Examples
+    --------
+    >>> metric_title("macro_auroc"), metric_title("accuracy"), metric_title("EC 3_f1")
+    ('macro AUROC', 'accuracy', 'EC 3 F1')
+    """
+    label, _, last = metric.rpartition("_")
+    title = _TITLES.get(last, last)
+    return f"{label} {title}" if label else title
+
+
+def evaluate(
+    task: Task,
+    targets: Targets,
+    probabilities: Probabilities,
+    *,
+    units: UnitsLike = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Measure how good predictions are, each figure with its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    task
+        What was asked; it decides the metrics.
+    targets
+        The index of the true label per example; examples whose target is not known (below zero) are left out.
+    probabilities
+        Per example and label, each row summing to one.
+    units
+        What the split keeps together and the bootstrap draws as one; by default every example by itself.
+    resamples
+        How often the units are drawn anew; 0 for figures without intervals.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    dict
+        An interval per metric, in the order of :func:`~primase.evaluation.scorer.metric_names`.
+
+    Raises
+    ------
+    InputError
+        If no target is known.
+    ValueError
+        If the arrays do not fit each other.
+
+    Examples
+    --------
+    >>> task = Task("binary", ("no", "yes"))
+    >>> certain = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+    >>> evaluate(task, np.array([0, 1, 1, 1]), certain, resamples=0)["accuracy"].value
+    0.75
+    """
+    (scorer,), drawn = _prepare(task, targets, [probabilities], units)
+    figures = scorer(np.ones((1, len(drawn.index))))
+    spread = _resample([scorer], drawn, resamples, seed)[0] if drawn.count > 1 else {}
+    return {name: _interval(name, float(figures[name][0]), spread) for name in metric_names(task)}
+
+
+def evaluate_subsets(
+    task: Task,
+    targets: Targets,
+    probabilities: Probabilities,
+    subsets: Mapping[str, Bool[np.ndarray, "examples"]],
+    *,
+    units: UnitsLike = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Interval]]:
+    """Measure on parts of the test, such as the rows without a twin in train.
+
+    Parameters are those of :func:`evaluate`; ``subsets`` holds a mask over the examples per name. A part without any
+    known target is left out.
+    """
+    everything = _as_units(units, len(targets))
+    return {
+        name: evaluate(
+            task,
+            targets[mask],
+            probabilities[mask],
+            units=everything.take(mask),
+            resamples=resamples,
+            seed=seed,
+        )
+        for name, mask in subsets.items()
+        if np.any(targets[mask] >= 0)
+    }
+
+
+def compare(
+    task: Task,
+    targets: Targets,
+    probabilities: Probabilities,
+    others: Probabilities,
+    *,
+    units: UnitsLike = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Measure by how much one predictor differs from another on the same examples, drawn together in each resample.
+
+    Drawing both together takes out what makes some examples hard for either, so that a difference can be beyond doubt
+    where the two intervals overlap.
+
+    Parameters
+    ----------
+    task, targets, units, resamples, seed
+        As in :func:`evaluate`.
+    probabilities, others
+        Of the one (the network) and of the other (a baseline).
+
+    Returns
+    -------
+    dict
+        Per metric the first minus the second; beyond the interval where it :meth:`~Interval.excludes` zero.
+    """
+    scorers, drawn = _prepare(task, targets, [probabilities, others], units)
+    figures = [scorer(np.ones((1, len(drawn.index)))) for scorer in scorers]
+    spreads = _resample(scorers, drawn, resamples, seed) if drawn.count > 1 else [{}, {}]
+    differences = {name: values - spreads[1][name] for name, values in spreads[0].items()}
+    return {
+        name: _interval(name, float(figures[0][name][0] - figures[1][name][0]), differences, bounded=False)
+        for name in metric_names(task)
+    }
+
+
+def _as_units(units: UnitsLike, examples: int) -> Units:
+    if units is None:
+        return Units.examples(examples)
+    named = units if isinstance(units, Units) else Units.of(units, "unit")
+    if len(named.index) != examples:
+        message = f"units of {len(named.index)} examples beside {examples} targets"
+        raise ValueError(message)
+    return named
+
+
+def _prepare(
+    task: Task, targets: Targets, probabilities: Sequence[Probabilities], units: UnitsLike
+) -> tuple[list[Scorer], Units]:
+    """Leave out what has no target, and prepare the rest."""
+    named = _as_units(units, len(targets))
+    known = targets >= 0
+    if not known.any():
+        what = "there is nothing to evaluate on: no example has a known target"
+        raise InputError(what, got=f"{len(targets)} examples", wanted="at least one with a target")
+    if not known.all():
+        targets, named = targets[known], named.take(known)
+        probabilities = [columns[known] for columns in probabilities]
+    return [Scorer(task, targets, columns) for columns in probabilities], named
+
+
+def _resample(scorers: list[Scorer], units: Units, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+    """Compute the figures of several predictors on the same resamples."""
+    blocks: list[list[dict[str, np.ndarray]]] = [[] for _ in scorers]
+    for weights in resampled_weights(units, resamples=resamples, seed=seed):
+        for collected, scorer in zip(blocks, scorers, strict=True):
+            collected.append(scorer(weights))
+    return [
+        {name: np.concatenate([block[name] for block in collected]) for name in collected[0]} if collected else {}
+        for collected in blocks
+    ]
+
+
+def _interval(name: str, value: float, spread: Mapping[str, np.ndarray], *, bounded: bool = True) -> Interval:
+    if name not in spread:
+        return Interval.undefined(value)
+    # Noise can only add to a calibration error, and a resample is noisier than the sample: in simulations the plain
+    # percentiles of a perfectly calibrated predictor never held the truth.
+    interval = percentile_interval(value, spread[name], reflected=name == "ece")
+    if name == "ece" and bounded and interval.has_bounds:
+        return Interval(interval.value, max(0.0, interval.low), interval.high)
+    return interval

@@ -1,0 +1,222 @@
+"""What a trained model is asked: to predict, to explain itself, to be judged on new data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from primase.apps.contract import Application, Configuration
+from primase.apps.discovery import application_named
+from primase.apps.workflow import Workflow
+from primase.configuration import configure, settings_of
+from primase.data.audit import Finding, audit_examples
+from primase.data.examples import Examples
+from primase.data.tasks import Task
+from primase.data.words import INPUT_WORDS
+from primase.errors import InputError
+from primase.evaluation.assessment import assess
+from primase.evaluation.calibration import Calibrator
+from primase.evaluation.evaluation import Evaluation
+from primase.evaluation.intervals import Units
+from primase.events import Listener, Notice, Progress, silent
+from primase.insight.attribution import Attribution
+from primase.predictor.bundle import read_bundle
+from primase.predictor.predictor import Predictor
+from primase.predictor.tables import check_table_path, write_table
+from primase.predictor.workspace import fresh_folder
+from primase.report.evaluation import evaluation_page, metrics_state
+from primase.report.page import render_page, write_page
+from primase.report.records import MEMBERS, METRICS, REPORT, input_hashes, write_json
+from primase.versions import PRIMASE
+
+ATTRIBUTIONS = "attributions.parquet"
+MOST_EXPLAINED = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A trained model, with the application that knows how to feed it.
+
+    Parameters
+    ----------
+    path
+        Its bundle.
+    configuration
+        What it was trained with.
+    """
+
+    path: Path
+    application: Application
+    workflow: Workflow[Any, Any]
+    configuration: Configuration
+    predictor: Predictor[Any]
+
+    def predict(self, inputs: Path | str, *, listener: Listener = silent, **settings: Any) -> pl.DataFrame:
+        """Predict for every record of a file.
+
+        Parameters
+        ----------
+        inputs
+            Such as a FASTA file.
+        settings
+            How to read it, by the names of the application's data settings, such as ``profiles``.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``id``, ``prediction``, ``probability_LABEL`` per label, and what the application adds.
+        """
+        return pl.concat(list(self.predictions(Path(inputs), settings, listener)))
+
+    def predictions(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Iterator[pl.DataFrame]:
+        """Predict block by block, so that a file of any size needs little memory."""
+        done = 0
+        for examples in self._stream(path, settings, listener):
+            probabilities = self.predictor.probabilities(examples.inputs)
+            columns = [
+                pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)}),
+                self.predictor.task.prediction_columns(probabilities),
+                self.workflow.columns(examples.inputs, self.predictor.encoder),
+            ]
+            done += len(examples)
+            listener(Progress("predict", done, None, "records"))
+            yield pl.concat(columns, how="horizontal")
+
+    def explain(
+        self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
+    ) -> Attribution:
+        """Write why the model says what it says of every record of a file, as a table and a page."""
+        blocks = list(self._stream(Path(inputs), settings, listener))
+        if len(blocks) > 1 and sum(map(len, blocks)) > MOST_EXPLAINED:
+            what = "there are too many records to explain at once"
+            wanted = f"at most {MOST_EXPLAINED:,}"
+            raise InputError(what, where=str(inputs), got=f"{sum(map(len, blocks)):,}", wanted=wanted)
+        with fresh_folder(Path(out)) as folder:
+            explanation = self.workflow.explain(self.predictor, _joined(blocks), listener)
+            explanation.attribution.table.write_parquet(folder / ATTRIBUTIONS)
+            facts = [("Model", self.path), ("Input", inputs), ("Records", f"{sum(map(len, blocks)):,}")]
+            page = render_page("Why does the model say so?", "", explanation.sections, facts=facts, version=PRIMASE)
+            write_page(folder / REPORT, page)
+        return explanation.attribution
+
+    def evaluate(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> Evaluation:
+        """Judge the model on new labelled data, named as for training; write the figures and a report.
+
+        Examples that the model has been trained on are counted, and the figures without them stand beside.
+        """
+        configuration = self._configured(settings)
+        labelled = self.workflow.read(configuration, self.predictor.task, listener)
+        examples = labelled.examples
+        hashes = input_hashes(self.workflow.fingerprints(examples.inputs))
+        seen = self._seen(hashes)
+        findings = [
+            *labelled.findings,
+            *_seen_findings(seen),
+            *audit_examples(examples, self.predictor.task, hashes.to_numpy()),
+            *self.workflow.audit(examples, None, listener),
+        ]
+        for finding in findings:
+            if finding.severity == "warning":
+                listener(Notice(finding.text, "warning"))
+        subsets = {"seen in training": seen, "not seen in training": ~seen}
+        subsets |= self.workflow.subsets(examples, self.predictor.encoder)
+        units = self.workflow.units(examples, "cluster", configuration, listener)
+        evaluation = assess(
+            self.predictor.logits(examples.inputs),
+            self.predictor.calibrator,
+            examples,
+            self.predictor.task,
+            units=Units.of(units, self.workflow.unit_name("cluster")),
+            subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
+        ).evaluation
+        self._write_evaluation(Path(out), examples, evaluation, findings)
+        return evaluation
+
+    def _write_evaluation(
+        self, out: Path, examples: Examples[Any], evaluation: Evaluation, findings: list[Finding]
+    ) -> None:
+        with fresh_folder(out) as folder:
+            facts = {"application": self.application.name, "model": str(self.path), "examples": len(examples)}
+            write_json(folder / METRICS, metrics_state(evaluation, findings, facts))
+            targets = self.predictor.task.target_column(examples.targets)
+            known = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String), "target": targets})
+            predictions = self.predictor.task.prediction_columns(self.predictor.probabilities(examples.inputs))
+            pl.concat([known, predictions], how="horizontal").write_parquet(folder / "predictions.parquet")
+            page = evaluation_page(
+                self.application.question, list(facts.items()), evaluation, findings, version=PRIMASE
+            )
+            write_page(folder / REPORT, page)
+
+    def _stream(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Iterator[Examples[Any]]:
+        return self.workflow.stream(path, self._configured(settings), self.predictor.encoder, listener)
+
+    def _configured(self, settings: Mapping[str, Any]) -> Configuration:
+        """Keep how input was read in training, such as the names of columns, but not the input itself."""
+        kept = {name: value for name, value in settings_of(self.configuration).items() if name not in INPUT_WORDS}
+        return configure(self.application.configuration, {**kept, **settings})
+
+    def _seen(self, hashes: pl.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Tell which inputs the model was trained or chosen on."""
+        path = self.path / MEMBERS
+        if not path.exists():
+            return np.zeros(len(hashes), dtype=bool)
+        members = pl.read_parquet(path).filter(pl.col("part").is_in(["train", "validation"]))
+        return hashes.is_in(members["input_hash"].implode()).to_numpy()
+
+
+def load(path: Path | str) -> Model:
+    """Load a trained model.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, a file of it was altered, or it is of a newer version of primase.
+    ConfigurationError
+        If it belongs to an application that is not installed.
+    """
+    folder = Path(path)
+    bundle = read_bundle(folder)
+    application = application_named(bundle.application)
+    workflow = application.load()
+    configuration = application.configuration.model_validate(bundle.configuration)
+    task, encoder = Task.from_state(dict(bundle.task)), workflow.load_encoder(bundle.encoder)
+    members = []
+    for weights in bundle.members:
+        network = workflow.network(encoder, task, configuration)
+        network.load_state_dict(dict(weights))
+        members.append(network.eval())
+    predictor = Predictor(task, encoder, tuple(members), Calibrator.from_state(dict(bundle.calibration)))
+    return Model(folder, application, workflow, configuration, predictor)
+
+
+def predict(
+    path: Path, inputs: Path, out: Path, *, settings: Mapping[str, Any], listener: Listener = silent
+) -> int:
+    """Write the predictions for a file of any size as a table; return the number of rows."""
+    check_table_path(out)
+    return write_table(out, load(path).predictions(inputs, settings, listener))
+
+
+def _joined(blocks: list[Examples[Any]]) -> Examples[Any]:
+    """Join blocks of examples, of which all but the inputs are arrays."""
+    if len(blocks) == 1:
+        return blocks[0]
+    inputs = type(blocks[0].inputs).concatenate([block.inputs for block in blocks])
+    ids = np.concatenate([block.ids for block in blocks])
+    return Examples(ids=ids, inputs=inputs, targets=np.concatenate([block.targets for block in blocks]))
+
+
+def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Finding]:
+    count = int(seen.sum())
+    if not count:
+        return [Finding("seen in training", 0, "info", "No example has an input that the model was trained or chosen on.")]
+    text = (
+        f"{count:,} of {len(seen):,} examples have an input that the model was trained or chosen on: their figures say "
+        "what it remembers. The figures on the others stand beside."
+    )
+    return [Finding("seen in training", count, "warning", text)]

@@ -1,0 +1,350 @@
+"""The story of every application, from files to a trained model and what is asked of it.
+
+    files ─read─▶ Examples ─split, audit─▶ Partition ─encode (fitted on train only)─▶ tensors ─fit─▶ network
+          ─calibrate (validation)─▶ Predictor ─evaluate (test, beside baselines)─▶ Evaluation ─▶ bundle + report
+
+Read it from top to bottom: :func:`train` is the story, and the functions below it are its sentences. What a finished
+model can be asked is in :mod:`primase.models`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from primase.apps.card import read_card
+from primase.apps.contract import Application, Configuration
+from primase.apps.workflow import Labelled, Workflow
+from primase.configuration import configure, options, settings_of, to_toml
+from primase.data.audit import Finding, Fingerprints, audit_examples, audit_partition, has_twin
+from primase.data.encoding import Encoder, SupervisedBatches
+from primase.data.examples import Examples
+from primase.data.splits import PARTS, Fractions, Partition, split_given, split_units
+from primase.data.tasks import Task
+from primase.data.words import INPUT_WORDS
+from primase.errors import InputError
+from primase.evaluation.assessment import Assessment, assess, fit_rivals
+from primase.evaluation.calibration import NoCalibration, fit_calibrator
+from primase.evaluation.intervals import Interval, Units
+from primase.events import Listener, Stages, silent
+from primase.models import Model, load
+from primase.predictor.bundle import Bundle, write_bundle
+from primase.predictor.predictor import Predictor
+from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_folder, run_folder
+from primase.report.records import input_hashes, write_json, write_records
+from primase.report.run import Subject, TrainingRun
+from primase.training.ensemble import fit_members
+from primase.training.fit import Fitted
+from primase.versions import PRIMASE, versions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audited:
+    """Examples, how they were divided, and what was found odd about both."""
+
+    labelled: Labelled[Any]
+    partition: Partition
+    fingerprints: Fingerprints
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished training run.
+
+    Parameters
+    ----------
+    path
+        The bundle.
+    metrics
+        What ``metrics.json`` holds.
+    """
+
+    path: Path
+    metrics: Mapping[str, Any]
+
+    @property
+    def test(self) -> dict[str, Interval]:
+        """The metrics on the test part, each with its 95 % interval."""
+        return {name: Interval.from_state(state) for name, state in self.metrics["test"].items()}
+
+    @property
+    def model(self) -> Model:
+        """The trained model, read from its bundle."""
+        return load(self.path)
+
+
+def train(
+    application: Application,
+    configuration: Configuration,
+    out: Path,
+    *,
+    resume: bool = False,
+    listener: Listener = silent,
+) -> Run:
+    """Go from files to a bundle: read, audit, split, fit, calibrate, evaluate, report.
+
+    Parameters
+    ----------
+    out
+        The bundle; must not exist, or be empty.
+    resume
+        Go on with an interrupted run of the same settings.
+
+    Raises
+    ------
+    InputError
+        If the input, a setting or the output folder is wrong; nothing is left behind.
+    """
+    stages = Stages(listener)
+    with run_folder(out, to_toml(configuration), resume=resume) as workspace:
+        audited = audit(application, configuration, stages=stages)
+        _refuse_changed_data(workspace, audited)
+        workflow, task = application.load(), audited.labelled.task
+        parts = {name: audited.labelled.examples.take(audited.partition.part(name)) for name in PARTS}
+        encoder = workflow.fit_encoder(parts["train"], configuration)
+        with stages("train"):
+            members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
+        predictor = _calibrated(encoder, task, members, configuration, parts["validation"])
+        with stages("evaluate"):
+            assessment = _assess(workflow, predictor, audited, parts, listener)
+        with stages("explain"):
+            insights = workflow.insights(predictor, parts["test"], listener)
+        run = TrainingRun(
+            subject=_subject(application, configuration, out),
+            task=task,
+            examples=audited.labelled.examples,
+            partition=audited.partition,
+            fingerprints=audited.fingerprints,
+            findings=audited.findings,
+            members=members,
+            assessment=assessment,
+            validation=predictor.probabilities(parts["validation"].inputs),
+            unit_name=workflow.unit_name(audited.partition.policy),
+            insights=insights,
+            configuration=configuration.model_dump(mode="json"),
+            seconds=stages.seconds,
+            peak_memory_mib=_peak_memory_mib(),
+            version=PRIMASE,
+        )
+        with stages("write"):
+            metrics = _write(workspace / "bundle", run, predictor, configuration)
+    return Run(out, metrics)
+
+
+def audit(
+    application: Application,
+    configuration: Configuration,
+    *,
+    listener: Listener = silent,
+    stages: Stages | None = None,
+) -> Audited:
+    """Read and divide the examples, and find what would leak and what is odd."""
+    timed = stages or Stages(listener)
+    workflow = application.load()
+    with timed("read"):
+        labelled = workflow.read(configuration, None, timed.listener)
+    with timed("split"):
+        partition = _split(workflow, labelled.examples, configuration, timed.listener)
+    with timed("audit"):
+        fingerprints = workflow.fingerprints(labelled.examples.inputs)
+        findings = [
+            *labelled.findings,
+            *audit_examples(labelled.examples, labelled.task, fingerprints),
+            *audit_partition(fingerprints, partition),
+            *workflow.audit(labelled.examples, partition, timed.listener),
+        ]
+    return Audited(labelled, partition, fingerprints, findings)
+
+
+def _split(
+    workflow: Workflow[Any, Any], examples: Examples[Any], configuration: Configuration, listener: Listener
+) -> Partition:
+    policy = workflow.policy(examples, configuration)
+    units = workflow.units(examples, policy, configuration, listener)
+    if policy == "given":
+        if examples.parts is None:
+            what = "the split is to be as given, but no part is"
+            raise InputError(what, where="--split given", advice="Add the --test- words, or choose another --split.")
+        return split_given(examples.parts, units, examples.targets, seed=configuration.seed)
+    if examples.parts is not None:
+        what = "the parts are given, but the split is to be another"
+        raise InputError(what, where=f"--split {policy}", advice="Leave the --test- words out, or use --split given.")
+    shares = Fractions(configuration.split.validation_fraction, configuration.split.test_fraction)
+    return split_units(units, examples.targets, policy=policy, seed=configuration.seed, fractions=shares)
+
+
+def _fit(
+    workflow: Workflow[Any, Any],
+    encoder: Encoder[Any],
+    task: Task,
+    configuration: Configuration,
+    parts: Mapping[str, Examples[Any]],
+    *,
+    folder: Path,
+    listener: Listener,
+) -> list[Fitted]:
+    """Train every member on train, choosing its best epoch on validation."""
+    train_part, validation = (
+        SupervisedBatches(encoder.encode(parts[name].inputs), parts[name].targets) for name in ("train", "validation")
+    )
+    return fit_members(
+        lambda: workflow.network(encoder, task, configuration),
+        train_part,
+        validation,
+        configuration.training,
+        seed=configuration.seed,
+        folder=folder,
+        listener=listener,
+    )
+
+
+def _calibrated(
+    encoder: Encoder[Any],
+    task: Task,
+    members: list[Fitted],
+    configuration: Configuration,
+    validation: Examples[Any],
+) -> Predictor[Any]:
+    """Fit the calibration on validation, to which the network has not been fitted."""
+    networks = tuple(member.network for member in members)
+    raw = Predictor(task, encoder, networks, NoCalibration())
+    method = configuration.remedies.calibration
+    calibrator = fit_calibrator(method, raw.logits(validation.inputs), validation.targets)
+    return Predictor(task, encoder, networks, calibrator)
+
+
+def _assess(
+    workflow: Workflow[Any, Any],
+    predictor: Predictor[Any],
+    audited: Audited,
+    parts: Mapping[str, Examples[Any]],
+    listener: Listener,
+) -> Assessment:
+    """Judge the network on test beside the baselines and probes, on all of it and on parts."""
+    partition, test = audited.partition, parts["test"]
+    twins = has_twin(audited.fingerprints, partition)
+    subsets = {"with a twin in train": twins, "without a twin in train": ~twins}
+    subsets |= workflow.subsets(test, predictor.encoder)
+    probes = tuple(workflow.probes(parts["train"]))
+    baselines = tuple(workflow.baselines(predictor.encoder))
+    rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
+    return assess(
+        predictor.logits(test.inputs),
+        predictor.calibrator,
+        test,
+        predictor.task,
+        units=Units.of(partition.units[partition.test], workflow.unit_name(partition.policy)),
+        subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
+        rivals=rivals,
+        probes=[probe.name for probe in probes],
+    )
+
+
+def _write(folder: Path, run: TrainingRun, predictor: Predictor[Any], configuration: Configuration) -> dict[str, Any]:
+    """Write the bundle: what every later verb reads, and what people read."""
+    metrics = write_records(folder, run)
+    hashes = input_hashes(run.fingerprints)
+    bundle = Bundle(
+        application=run.subject.application,
+        task=predictor.task.to_state(),
+        configuration=run.configuration,
+        encoder=predictor.encoder.state(),
+        calibration=predictor.calibrator.to_state(),
+        members=[member.state_dict() for member in predictor.members],
+        provenance={
+            "versions": versions(),
+            "seed": configuration.seed,
+            "precision": run.members[0].precision,
+            "data": {name: _digest(hashes.gather(run.partition.part(name))) for name in PARTS},
+        },
+    )
+    write_bundle(folder, bundle)
+    (folder / CONFIGURATION).write_text(to_toml(configuration), encoding="utf-8")
+    return metrics
+
+
+def _digest(hashes: pl.Series) -> str:
+    """Fingerprint a part of the data, whatever the order of its examples."""
+    return blake2b("\n".join(hashes.sort()).encode(), digest_size=16).hexdigest()
+
+
+def _refuse_changed_data(workspace: Path, audited: Audited) -> None:
+    """Go on with an interrupted run only on the data that it was started with."""
+    examples = audited.labelled.examples
+    content = [str(examples.ids.tolist()), str(examples.targets.tolist()), str(audited.fingerprints.tolist())]
+    found = blake2b("\n".join(content).encode(), digest_size=16).hexdigest()
+    path = workspace / "data.json"
+    if not path.exists():
+        write_json(path, {"fingerprint": found})
+    elif json.loads(path.read_text(encoding="utf-8"))["fingerprint"] != found:
+        what = "the data are not those that the interrupted run was started with"
+        raise InputError(what, where=str(workspace), advice="Delete the folder to start again.")
+
+
+def configuration_of_run(
+    application: Application, settings: Mapping[str, Any], out: Path, *, file: Path | None = None, resume: bool = False
+) -> Configuration:
+    """Make the configuration of a run; one that is resumed without new settings takes those it was started with."""
+    started = partial_folder(out) / CONFIGURATION
+    if resume and started.exists() and not settings and file is None:
+        return configure(application.configuration, {}, file=started)
+    return configure(application.configuration, settings, file=file)
+
+
+def simulate(application: Application, out: Path, *, count: int, seed: int) -> dict[str, Any]:
+    """Write input files in which the truth is known, and that truth as ``truth.json``; return the latter."""
+    with fresh_folder(out) as folder:
+        simulated = application.load().simulate(folder, count, seed)
+        truth = {"inputs": list(simulated.inputs), "planted": list(simulated.planted), **simulated.facts}
+        write_json(folder / "truth.json", truth)
+    return truth
+
+
+def _subject(application: Application, configuration: Configuration, out: Path) -> Subject:
+    return Subject(
+        application=application.name,
+        question=application.question,
+        architecture=application.architecture,
+        paper_section=application.section,
+        dataset=_dataset(configuration),
+        command=f"primase train {application.name} {_words(configuration)} --out {shlex.quote(out.name)}",
+        card=read_card(application.folder),
+    )
+
+
+def _dataset(configuration: Configuration) -> str:
+    """Name the input as the user did."""
+    values = [value for name, value in settings_of(configuration).items() if name in INPUT_WORDS and value is not None]
+    return ", ".join(value.name if isinstance(value, Path) else str(value) for value in values)
+
+
+def _words(configuration: Configuration) -> str:
+    """Write the settings that are not the defaults as options of the command line."""
+    defaults, words = settings_of(type(configuration)()), []
+    for name, value in settings_of(configuration).items():
+        if value == defaults[name]:
+            continue
+        flag = options(type(configuration))[name].flag
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(f"{flag} {shlex.quote(text)}")
+    return " ".join(words)
+
+
+def _peak_memory_mib() -> float:
+    """Measure the most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,50 @@
+"""The report of a trained model on new data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from primase.data.audit import Finding
+from primase.evaluation.evaluation import Evaluation
+from primase.evaluation.metrics import metric_title
+from primase.report.page import render_page
+from primase.report.sections import Block, BulletList, Callout, Section, Table
+from primase.report.training import headline_metrics
+
+
+def evaluation_page(
+    question: str,
+    facts: Sequence[tuple[str, object]],
+    evaluation: Evaluation,
+    findings: Sequence[Finding],
+    version: str,
+) -> str:
+    """Compose the report of an evaluation on new data as one HTML page."""
+    names = headline_metrics(evaluation)
+    columns = ["Examples", *(metric_title(name) for name in names)]
+    rows = [["all", *(str(evaluation.test[name]) for name in names)]]
+    rows += [[part, *(str(metrics[name]) for name in names)] for part, metrics in evaluation.subsets.items()]
+    blocks: list[Block] = [
+        Callout("warning", finding.finding[:1].upper() + finding.finding[1:], finding.text)
+        for finding in findings
+        if finding.severity == "warning"
+    ]
+    blocks.append(
+        Table(columns, rows, "The model on these data, each figure with its 95 % interval.", evaluation.intervals)
+    )
+    others = [finding.text for finding in findings if finding.severity != "warning"]
+    sections = [Section("How good it is on these data", blocks), Section("The data", [BulletList(others)])]
+    subtitle = f"{metric_title(evaluation.task.main_metric)} {evaluation.main} on new data."
+    return render_page(question, subtitle, sections, facts=facts, version=version)
+
+
+def metrics_state(
+    evaluation: Evaluation, findings: Sequence[Finding], facts: Mapping[str, object]
+) -> dict[str, object]:
+    """Gather what the ``metrics.json`` of an evaluation holds."""
+    return {
+        **facts,
+        **evaluation.to_state(),
+        "intervals": evaluation.intervals,
+        "audit": [finding.to_state() for finding in findings],
+    }

@@ -1,0 +1,128 @@
+"""Write a run down: tables, figures and words, as the bundle's folder holds them beside the weights."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from primase.report.card import ModelCard, render_card
+from primase.report.page import write_page
+from primase.report.run import TrainingRun
+from primase.report.training import metrics_table, training_page
+
+METRICS = "metrics.json"
+MEMBERS = "members.parquet"
+PREDICTIONS = "predictions.parquet"
+REPORT = "report.html"
+CARD = "card.md"
+
+
+def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
+    """Write the metrics, the tables, the report and the model card into a folder.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` holds.
+    """
+    metrics = metrics_of(run)
+    write_json(folder / METRICS, metrics)
+    members_table(run).write_parquet(folder / MEMBERS)
+    predictions_table(run).write_parquet(folder / PREDICTIONS)
+    write_page(folder / REPORT, training_page(run))
+    (folder / CARD).write_text(render_card(model_card(run)), encoding="utf-8")
+    return metrics
+
+
+def metrics_of(run: TrainingRun) -> dict[str, Any]:
+    """Gather what ``metrics.json`` holds."""
+    evaluation = run.assessment.evaluation
+    return {
+        "application": run.subject.application,
+        "task": run.task.kind,
+        "dataset": run.subject.dataset,
+        "split": {"policy": run.partition.policy, "sizes": run.partition.sizes},
+        **evaluation.to_state(),
+        "intervals": evaluation.intervals,
+        "audit": [finding.to_state() for finding in run.findings],
+        "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
+        "peak_memory_mib": round(run.peak_memory_mib),
+        "precision": run.members[0].precision,
+        "seed": run.configuration["seed"],
+        "histories": [member.history for member in run.members],
+    }
+
+
+def members_table(run: TrainingRun) -> pl.DataFrame:
+    """List every example with its part, its group and a hash of its input: what `evaluate` needs to notice it again."""
+    return pl.DataFrame(
+        {
+            "id": run.examples.ids.astype(str),
+            "part": run.partition.names(len(run.examples)).astype(str),
+            "group": run.partition.units.astype(np.int64),
+            "input_hash": input_hashes(run.fingerprints),
+        }
+    )
+
+
+def input_hashes(fingerprints: np.ndarray[Any, Any]) -> pl.Series:
+    """Hash inputs to 16 hexadecimal digits that stay the same between versions."""
+    return pl.Series("input_hash", [blake2b(str(text).encode(), digest_size=8).hexdigest() for text in fingerprints])
+
+
+def predictions_table(run: TrainingRun) -> pl.DataFrame:
+    """List the calibrated predictions on validation and test."""
+    blocks = []
+    for part, probabilities in (("validation", run.validation), ("test", run.assessment.after)):
+        positions = run.partition.validation if part == "validation" else run.partition.test
+        known = pl.DataFrame(
+            {
+                "id": run.examples.ids[positions].astype(str),
+                "part": [part] * len(positions),
+                "group": run.partition.units[positions].astype(np.int64),
+                "target": run.task.target_column(run.examples.targets[positions]),
+            }
+        )
+        blocks.append(pl.concat([known, run.task.prediction_columns(probabilities)], how="horizontal"))
+    return pl.concat(blocks)
+
+
+def model_card(run: TrainingRun) -> ModelCard:
+    """Say in the words of a model card what the model is for, and how good it is."""
+    own, sizes = run.subject.card, run.partition.sizes
+    network = run.members[0]
+    return ModelCard(
+        title=f"{run.subject.application}: {run.subject.dataset}",
+        question=run.subject.question,
+        intended_use=list(own.get("Intended use", ())),
+        not_intended_for=list(own.get("Not intended for", ())),
+        data=[
+            f"{len(run.examples):,} examples from {run.subject.dataset}.",
+            *(finding.text for finding in run.findings),
+        ],
+        licence=" ".join(own.get("Licence", ())),
+        split=(
+            f"{run.partition.policy}: {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} "
+            f"test; a unit is one {run.unit_name}."
+        ),
+        metrics=metrics_table(run.assessment.evaluation),
+        calibration=run.assessment.evaluation.calibration.note,
+        limits=list(own.get("Limits", ())),
+        reproduce=run.subject.command,
+        model=(
+            f"{run.subject.architecture}; {len(run.members)} network(s), best epoch {network.best_epoch} of "
+            f"{len(network.history)}, precision {network.precision}."
+        ),
+        version=run.version,
+    )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that other programs read: no NaN."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""How a network learns: configuration, the Lightning modules, fit."""

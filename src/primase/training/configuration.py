@@ -1,0 +1,38 @@
+"""The settings of training that every application has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from primase.configuration import Section
+
+
+class TrainingConfiguration(Section):
+    """How a network learns."""
+
+    epochs: int = Field(default=20, ge=1)
+    """The most passes over the training data."""
+    batch_size: int = Field(default=256, ge=2)
+    """Examples per step."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """The highest step size of the Adam optimiser."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay (AdamW)."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """The share of each target that is spread over all labels."""
+    patience: int = Field(default=5, ge=1)
+    """Stop after so many epochs without a better validation loss."""
+    members: int = Field(default=1, ge=1)
+    """Networks trained from different seeds, whose probabilities are averaged."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU where there is one."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """Arithmetic: auto is 32-bit on a CPU and mixed bfloat16 on a GPU."""
+    devices: int = Field(default=1, ge=1)
+    """GPUs or processes on each machine, handed to Lightning."""
+    nodes: int = Field(default=1, ge=1)
+    """Machines, handed to Lightning."""
+    strategy: str = "auto"
+    """Lightning's strategy for several devices."""

@@ -1,0 +1,161 @@
+"""Fit one network: Lightning's loop, with our data, loss, stopping rule and checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, Sampler
+
+from primase.data.encoding import SupervisedBatches
+from primase.events import Listener, silent
+from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
+from primase.training.configuration import TrainingConfiguration
+from primase.training.modules import VALIDATION_LOSS, BatchTransform, Loss, SupervisedModule, cross_entropy
+from primase.training.sampling import OrderedBatches, ShuffledBatches
+
+LAST = "last"
+BEST = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network at its best epoch, and how it got there.
+
+    Parameters
+    ----------
+    history
+        One row per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``validation_accuracy``.
+    best_epoch
+        The epoch whose weights these are, counted from 1.
+    """
+
+    network: nn.Module
+    history: list[dict[str, float]]
+    best_epoch: int
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """What may be put in the place of the defaults of :func:`fit`: how the remedies reach into training.
+
+    Parameters
+    ----------
+    loss
+        Of logits and targets; cross-entropy by default.
+    sampler
+        Batches of training positions, with ``set_epoch``; shuffled by default.
+    transform
+        Changes a training batch before the network sees it.
+    callbacks
+        Lightning callbacks to run beside ours.
+    """
+
+    loss: Loss | None = None
+    sampler: Sampler[Any] | None = None
+    transform: BatchTransform | None = None
+    callbacks: Sequence[lightning.Callback] = ()
+
+
+def fit(
+    network: nn.Module,
+    train: SupervisedBatches,
+    validation: SupervisedBatches,
+    configuration: TrainingConfiguration,
+    *,
+    seed: int,
+    folder: Path,
+    options: FitOptions | None = None,
+    listener: Listener = silent,
+) -> Fitted:
+    """Train a network, stop when validation stops improving, and return the best weights.
+
+    Parameters
+    ----------
+    folder
+        Keeps the checkpoints. If it holds those of an interrupted run, training goes on from there and ends at the
+        same weights as a run that was never interrupted.
+    """
+    chosen = options or FitOptions()
+    sampler = chosen.sampler or ShuffledBatches(len(train), configuration.batch_size, seed)
+    steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
+    loss = chosen.loss or cross_entropy(configuration.label_smoothing)
+    module = SupervisedModule(network, loss, configuration, steps=steps, transform=chosen.transform)
+    events = EpochEvents("train", listener)
+    best = ModelCheckpoint(folder, BEST, monitor=VALIDATION_LOSS, save_weights_only=True, enable_version_counter=False)
+    last = ModelCheckpoint(folder, LAST, enable_version_counter=False)
+    stopping = EarlyStopping(VALIDATION_LOSS, patience=configuration.patience)
+    resumed = folder / f"{LAST}.ckpt"
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        trainer = lightning.Trainer(
+            **_hardware(configuration),
+            max_epochs=configuration.epochs,
+            callbacks=[EpochSeed(seed, sampler), events, stopping, *chosen.callbacks, best, last],
+            plugins=[AtomicCheckpoints()],
+            default_root_dir=folder,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            deterministic="warn",
+        )
+        trainer.fit(
+            module,
+            _loader(train, sampler),
+            _loader(validation, OrderedBatches(len(validation), 4096)),
+            ckpt_path=resumed if resumed.exists() else None,
+            weights_only=True,
+        )
+        precision = str(trainer.precision)
+        state = torch.load(folder / f"{BEST}.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+    prefix = "network."
+    network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    return Fitted(network.cpu().eval(), events.history, events.best_epoch, precision)
+
+
+def _loader(batches: SupervisedBatches, sampler: Sampler[Any]) -> DataLoader[Any]:
+    """Load whole batches, with a generator of the loader's own: opening it must not advance the one of dropout."""
+    return DataLoader(batches, sampler=sampler, batch_size=None, generator=torch.Generator())
+
+
+def _hardware(configuration: TrainingConfiguration) -> dict[str, Any]:
+    """Translate our words for devices into Lightning's."""
+    accelerator = {"auto": "gpu" if torch.cuda.is_available() else "cpu", "cuda": "gpu", "cpu": "cpu"}
+    chosen = accelerator[configuration.device]
+    automatic = "bf16-mixed" if chosen == "gpu" else "32-true"
+    precision = {"auto": automatic, "32": "32-true", "bf16": "bf16-mixed"}[configuration.precision]
+    return {
+        "accelerator": chosen,
+        "precision": precision,
+        "devices": configuration.devices,
+        "num_nodes": configuration.nodes,
+        "strategy": configuration.strategy,
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice to developers from users, and leave its loggers and the warning filters as they were."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,91 @@
+"""What one training step means: small Lightning modules, each of which does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, final
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from primase.data.encoding import Batch
+from primase.training.configuration import TrainingConfiguration
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+BatchTransform = Callable[[Batch, Tensor], tuple[Batch, Tensor]]
+
+VALIDATION_LOSS: Final = "validation_loss"
+TRAIN_LOSS: Final = "train_loss"
+
+
+def cross_entropy(label_smoothing: float) -> Loss:
+    """Make the loss of classification: softmax with cross-entropy."""
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+
+    return loss
+
+
+@final
+class SupervisedModule(lightning.LightningModule):
+    """Learn to answer: one network, one loss between its logits and the targets.
+
+    Parameters
+    ----------
+    network
+        Takes the tensors of a batch as keyword arguments and returns logits, shape (batch, labels).
+    loss
+        Of logits and targets, to train with. Validation always uses the plain cross-entropy, so that stopping does
+        not depend on how training was made harder.
+    steps
+        The number of training steps in all, over which the learning rate rises and falls.
+    transform
+        Changes a training batch before the network sees it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        configuration: TrainingConfiguration,
+        *,
+        steps: int,
+        transform: BatchTransform | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.validation_criterion = cross_entropy(label_smoothing=0.0)
+        self.configuration = configuration
+        self.steps = steps
+        self.transform = transform
+
+    def training_step(self, batch: tuple[Batch, Tensor], _index: int) -> Tensor:
+        """Return the loss of one batch."""
+        inputs, targets = batch if self.transform is None else self.transform(*batch)
+        loss = self.loss(self.network(**inputs), targets)
+        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Batch, Tensor], _index: int) -> None:
+        """Measure the loss and the accuracy of one validation batch."""
+        inputs, targets = batch
+        logits = self.network(**inputs)
+        loss = self.validation_criterion(logits, targets)
+        accuracy = (logits.argmax(dim=1) == targets).float().mean()
+        measured = {VALIDATION_LOSS: loss, "validation_accuracy": accuracy}
+        self.log_dict(measured, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Make Adam with decoupled weight decay, and a learning rate that rises for a tenth of the time, then falls."""
+        settings = self.configuration
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=settings.learning_rate, total_steps=self.steps, pct_start=0.1, cycle_momentum=False
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
