@@ -66,9 +66,7 @@ def options(configuration: type[Section]) -> dict[str, Option]:
     return found
 
 
-def configure(
-    configuration: type[SectionT], settings: Mapping[str, object], *, file: Path | None = None
-) -> SectionT:
+def configure(configuration: type[SectionT], settings: Mapping[str, object], *, file: Path | None = None) -> SectionT:
     """Make a configuration from flat settings, on top of those in a TOML file.
 
     Parameters

@@ -194,9 +194,7 @@ def load(path: Path | str) -> Model:
     return Model(folder, application, workflow, configuration, predictor)
 
 
-def predict(
-    path: Path, inputs: Path, out: Path, *, settings: Mapping[str, Any], listener: Listener = silent
-) -> int:
+def predict(path: Path, inputs: Path, out: Path, *, settings: Mapping[str, Any], listener: Listener = silent) -> int:
     """Write the predictions for a file of any size as a table; return the number of rows."""
     check_table_path(out)
     return write_table(out, load(path).predictions(inputs, settings, listener))
@@ -214,7 +212,9 @@ def _joined(blocks: list[Examples[Any]]) -> Examples[Any]:
 def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Finding]:
     count = int(seen.sum())
     if not count:
-        return [Finding("seen in training", 0, "info", "No example has an input that the model was trained or chosen on.")]
+        return [
+            Finding("seen in training", 0, "info", "No example has an input that the model was trained or chosen on.")
+        ]
     text = (
         f"{count:,} of {len(seen):,} examples have an input that the model was trained or chosen on: their figures say "
         "what it remembers. The figures on the others stand beside."

@@ -19,7 +19,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from primase.apps.card import read_card
@@ -29,7 +28,7 @@ from primase.configuration import configure, options, settings_of, to_toml
 from primase.data.audit import Finding, Fingerprints, audit_examples, audit_partition, has_twin
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
-from primase.data.splits import PARTS, Fractions, Partition, split_given, split_units
+from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
 from primase.errors import InputError
@@ -189,14 +188,14 @@ def _fit(
     encoder: Encoder[Any],
     task: Task,
     configuration: Configuration,
-    parts: Mapping[str, Examples[Any]],
+    parts: Mapping[Part, Examples[Any]],
     *,
     folder: Path,
     listener: Listener,
 ) -> list[Fitted]:
     """Train every member on train, choosing its best epoch on validation."""
     train_part, validation = (
-        SupervisedBatches(encoder.encode(parts[name].inputs), parts[name].targets) for name in ("train", "validation")
+        SupervisedBatches(encoder.encode(parts[name].inputs), parts[name].targets) for name in PARTS[:2]
     )
     return fit_members(
         lambda: workflow.network(encoder, task, configuration),
@@ -228,7 +227,7 @@ def _assess(
     workflow: Workflow[Any, Any],
     predictor: Predictor[Any],
     audited: Audited,
-    parts: Mapping[str, Examples[Any]],
+    parts: Mapping[Part, Examples[Any]],
     listener: Listener,
 ) -> Assessment:
     """Judge the network on test beside the baselines and probes, on all of it and on parts."""

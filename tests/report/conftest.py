@@ -1,16 +1,7 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
-
-@dataclass(frozen=True)
-class Bins:
-    confidence: np.ndarray
-    accuracy: np.ndarray
-    count: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+from primase.evaluation.reliability import ReliabilityCurve
 
 
 @pytest.fixture(scope="session")
@@ -21,13 +12,14 @@ def scored():
 
 
 @pytest.fixture(scope="session")
-def bins():
-    confidence = np.array([0.1, 0.5, 0.7, 0.95])
-    nothing = np.nan
-    return Bins(
-        confidence,
-        np.array([nothing, 0.4, 0.7, 0.9]),
-        np.array([0, 5, 50, 500]),
-        np.array([nothing, nothing, 0.6, 0.87]),
-        np.array([nothing, 0.8, 0.8, 0.93]),
+def curve():
+    """The second point has no interval."""
+    return ReliabilityCurve(
+        lower=np.array([0.4, 0.6, 0.8]),
+        upper=np.array([0.6, 0.8, 1.0]),
+        confidence=np.array([0.5, 0.7, 0.95]),
+        accuracy=np.array([0.4, 0.7, 0.9]),
+        low=np.array([0.1, np.nan, 0.87]),
+        high=np.array([0.8, np.nan, 0.93]),
+        count=np.array([5, 50, 500]),
     )

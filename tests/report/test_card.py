@@ -105,6 +105,7 @@ def test_what_is_empty_is_left_out():
 def test_the_metrics_table_marks_the_network_and_aligns_numbers():
     shown = render_card(card())
     assert "| **text** | **0.900** |" in shown
+    assert "| baseline | 0.800 |" in shown
     assert "| :--- | ---: |" in shown
 
 

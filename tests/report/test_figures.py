@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from primase.evaluation.reliability import reliability
 from primase.report import figures
 from primase.report.figures.palette import VARIABLES, line_looks
 from primase.report.figures.sheet import MOST_POINTS, thinned
@@ -29,17 +30,17 @@ def drawings(figure):
 
 
 @pytest.fixture(scope="module")
-def draw_all(bins, scored):
-    return cache(partial(drawings_of, bins, scored))
+def draw_all(curve, scored):
+    return cache(partial(drawings_of, curve, scored))
 
 
-def drawings_of(bins, scored, name):
+def drawings_of(curve, scored, name):
     """Every drawing with this name in every place that a user can choose."""
     return {
         "learning_curves": figures.learning_curves([{"train_loss": 1.0, f"validation_{name}": 0.5}], best_epoch=1),
         "roc": figures.roc({name: scored}, highlight=name),
         "precision_recall": figures.precision_recall({name: scored}, highlight=name),
-        "reliability": figures.reliability(bins, bins),
+        "reliability": figures.reliability(curve, curve),
         "confusion": figures.confusion(np.eye(5, dtype=int), [name, *"abcd"]),
         "intervals": figures.intervals([(name, 0.9, 0.8, 0.95, "network")], metric=name, chance=0.5, caption=name),
         "contributions": figures.contributions([name], [1.0], title=name, quantity=name),
@@ -90,8 +91,8 @@ def test_long_names_are_cut_and_told_in_words(draw_all):
             assert any(text.endswith("…") and text.startswith("PF13") for text in texts(svg)), kind
 
 
-def test_the_same_drawing_is_the_same_text(bins, scored, draw_all):
-    assert draw_all("a") == drawings_of(bins, scored, "a")
+def test_the_same_drawing_is_the_same_text(curve, scored, draw_all):
+    assert draw_all("a") == drawings_of(curve, scored, "a")
 
 
 def test_no_stand_in_colour_is_left_and_black_is_nowhere(draw_all):
@@ -114,6 +115,7 @@ def test_pyplot_and_the_backend_are_left_alone():
     program = """
 import sys, matplotlib
 matplotlib.use("pdf")
+from primase.evaluation.reliability import reliability
 from primase.report import figures
 figures.contributions(["a"], [1.0], title="t")
 assert "matplotlib.pyplot" not in sys.modules
@@ -128,6 +130,9 @@ def test_areas_are_those_of_scikit_learn(scored):
     figure = figures.precision_recall({"a": scored})
     assert f"{average_precision_score(targets, scores):.3f}" in texts(figure.svg)
     assert f"{targets.mean():.3f}" in texts(figure.svg)
+    others = figures.precision_recall({"others": (targets[:500], scores[:500]), "a": scored}, highlight="a")
+    assert f"{targets.mean():.3f}" in texts(others.svg)
+    assert f"{targets[:500].mean():.3f}" not in texts(others.svg)
 
 
 def test_thinned_curves_keep_their_area_and_ends(scored):
@@ -210,15 +215,22 @@ def test_learning_curves_tell_the_best_epoch_and_the_ends():
     assert "over 3 epochs" in figure.alternative_text
 
 
-def test_reliability_leaves_out_empty_bins(bins):
-    figure = figures.reliability(bins)
+def test_reliability_shows_each_point_and_the_intervals_there_are(curve):
+    figure = figures.reliability(curve)
     assert "examples (most: 500)" in texts(figure.svg)
     assert "0.50 sure, 0.40 right (5)" in figure.alternative_text
-    assert "0.10 sure" not in figure.alternative_text
-    # Three points, of which two have an interval.
     marker = re.search(r'<path id="(s\d+)"[^>]*d="[^"]*C', figure.svg.markup)
     assert marker is not None
     assert len(re.findall(f'href="#{marker[1]}"', figure.svg.markup)) == 3
+    whiskers = re.findall(
+        r'<path d="M ([\d.]+) [\d.]+ L \1 [\d.]+"[^>]*--series-1[^>]*stroke-width:1.4', figure.svg.markup
+    )
+    assert len(whiskers) == 2
+
+
+def test_reliability_of_nothing():
+    figure = figures.reliability(reliability(np.zeros(0, dtype=int), np.zeros((0, 2))))
+    assert "no examples" in texts(figure.svg)
 
 
 @pytest.mark.parametrize("count", [2, 4, 5, 8, 12])
@@ -283,6 +295,9 @@ def test_bars_go_from_the_strongest_to_the_weakest():
 def test_contributions_cope_with_what_is_missing(names, values):
     figure = figures.contributions(names, values, title="Why?")
     assert figure.caption.startswith("Why?")
+    assert [name for name in names if name in texts(figure.svg)] == [
+        name for name, value in zip(names, values, strict=True) if np.isfinite(value)
+    ]
     assert ("nothing to show" in texts(figure.svg)) == (not names)
 
 

@@ -62,7 +62,7 @@ class Page(HTMLParser):
         return [found[attribute] for name, found in self.elements if attribute in found and tag in (None, name)]
 
 
-def blocks(text, bins, scored):
+def blocks(text, curve, scored):
     matrix = np.eye(5, dtype=int)
     return [
         Paragraph(text),
@@ -71,7 +71,7 @@ def blocks(text, bins, scored):
         figures.roc({text: scored}, highlight=text),
         figures.confusion(matrix, [text, *"abcd"]),
         figures.confusion(matrix, [text, *"abcd"]),
-        figures.reliability(bins, bins),
+        figures.reliability(curve, curve),
         figures.intervals([(text, 0.9, 0.8, 0.95, "network")], metric=text, chance=0.5),
         Callout("finding", text, text),
         Callout("warning", text, text),
@@ -83,10 +83,10 @@ def blocks(text, bins, scored):
 
 
 @pytest.fixture(scope="module")
-def page(bins, scored):
+def page(curve, scored):
     @cache
     def render(text):
-        sections = [Section(text, blocks(text, bins, scored))] * 2
+        sections = [Section(text, blocks(text, curve, scored))] * 2
         return render_page(text, text, sections, facts=[(text, text)], version="0.1.0")
 
     return render
@@ -156,6 +156,7 @@ def test_numbers_are_aligned_and_the_network_stands_out():
     assert '<td class="number">0.900 <span class="interval">[0.800, 0.950]</span></td>' in html
     assert '<td class="number">' + MISSING + "</td>" in html
     assert "<td>1 of 2</td>" in html
+    assert Table(["Class"], [[1], [2]], "c").numeric == (False,)
 
 
 def test_a_table_refuses_a_row_that_does_not_fit():
@@ -184,8 +185,8 @@ def test_a_command_is_kept_letter_by_letter(command):
     assert Page(html).by_tag.get("code", "") == command
 
 
-def test_the_page_stays_small(bins, scored):
-    sections = [Section("section", blocks("plain", bins, scored))] * 5
+def test_the_page_stays_small(curve, scored):
+    sections = [Section("section", blocks("plain", curve, scored))] * 5
     html = render_page("t", "", sections, version="0")
     assert len(html.encode()) < 3_000_000
 

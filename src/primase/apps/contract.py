@@ -82,10 +82,10 @@ class Application:
             message = f"an application's name is lower-case words joined by hyphens, not {self.name!r}"
             raise ValueError(message)
 
-    def load(self) -> Workflow:
+    def load(self) -> Workflow[Any, Any]:
         """Import the code that does the work, and torch with it."""
         module, _, name = self.workflow.partition(":")
-        workflow: Workflow = getattr(importlib.import_module(module), name)()
+        workflow: Workflow[Any, Any] = getattr(importlib.import_module(module), name)()
         return workflow
 
     @property

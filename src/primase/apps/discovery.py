@@ -45,7 +45,8 @@ def application_named(name: str) -> Application:
     """
     known = applications()
     if name not in known:
-        raise ConfigurationError("there is no such application", where=name, wanted=", ".join(known))
+        what = "there is no such application"
+        raise ConfigurationError(what, where=name, wanted=", ".join(known))
     return known[name]
 
 
@@ -68,7 +69,8 @@ def source_named(name: str) -> Source:
     """
     known = registered_sources()
     if name not in known:
-        raise ConfigurationError("there is no such data set", where=name, wanted=", ".join(known))
+        what = "there is no such data set"
+        raise ConfigurationError(what, where=name, wanted=", ".join(known))
     return known[name][1]
 
 

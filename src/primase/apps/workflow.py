@@ -132,14 +132,10 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Say beside each prediction what it rests on."""
 
     @abstractmethod
-    def explain(
-        self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener
-    ) -> Explanation:
+    def explain(self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener) -> Explanation:
         """Explain the prediction of each example."""
 
-    def insights(
-        self, predictor: Predictor[InputsT], test: Examples[InputsT], listener: Listener
-    ) -> Sequence[Section]:
+    def insights(self, predictor: Predictor[InputsT], test: Examples[InputsT], listener: Listener) -> Sequence[Section]:
         """Say in the report of a training run what the model as a whole has learned."""
         del predictor, test, listener
         return ()

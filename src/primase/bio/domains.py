@@ -160,7 +160,7 @@ def _progress_within(listener: Listener, done: int, count: int, total: int | Non
 def _search(
     sequences: Sequence[str], profiles: ProfileSet, threads: int, report: Callable[[int, int], None]
 ) -> list[tuple[str, ...]]:
-    # pyhmmer takes as long to import as numpy, and is not needed where all domains are known already.
+    # pyhmmer takes as long to import as numpy, and `primase --help` must not wait for it.
     from pyhmmer.easel import Alphabet, DigitalSequenceBlock, TextSequence  # noqa: PLC0415
     from pyhmmer.hmmer import hmmsearch  # noqa: PLC0415
 

@@ -60,7 +60,7 @@ class ProfileSet:
         return models
 
     def _read(self, file: BinaryIO, *, at_most: int | None) -> tuple[HMM[Any], ...]:
-        # pyhmmer takes as long to import as numpy, and is not needed where all domains are known already.
+        # pyhmmer takes as long to import as numpy, and `primase --help` must not wait for it.
         from pyhmmer.errors import EaselError  # noqa: PLC0415
         from pyhmmer.plan7 import HMMFile  # noqa: PLC0415
 

@@ -83,7 +83,8 @@ def read_text_table(path: Path) -> TextTable:
         rows = _rows(path, first, text)
         _, header = next(rows, (0, []))
         if not header:
-            raise ReadError("no rows: the file is empty", where=str(path), wanted="a line of column names, then rows")
+            what = "no rows: the file is empty"
+            raise ReadError(what, where=str(path), wanted="a line of column names, then rows")
         _refuse_repeated(path, header)
         cells: list[list[str]] = []
         lines: list[int] = []
@@ -95,7 +96,8 @@ def read_text_table(path: Path) -> TextTable:
             cells.append(row)
             lines.append(line)
     if not cells:
-        raise ReadError("no rows below the column names", where=str(path), wanted="one row per example")
+        what = "no rows below the column names"
+        raise ReadError(what, where=str(path), wanted="one row per example")
     return TextTable(path, {name: [row[number] for row in cells] for number, name in enumerate(header)}, lines)
 
 
@@ -110,7 +112,8 @@ def _rows(path: Path, first: str, rest: Iterator[str]) -> Iterator[tuple[int, li
             if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise ReadError("the table cannot be read", where=f"{path}, line {reader.line_num}", got=str(error)) from error
+        what = "the table cannot be read"
+        raise ReadError(what, where=f"{path}, line {reader.line_num}", got=str(error)) from error
 
 
 def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
@@ -128,7 +131,8 @@ def _refuse_repeated(path: Path, header: Sequence[str]) -> None:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         got = ", ".join(repr(name) for name in repeated[:_SHOWN_COLUMNS])
-        raise ReadError("a column name stands twice", where=str(path), got=got, wanted="a different name per column")
+        what = "a column name stands twice"
+        raise ReadError(what, where=str(path), got=got, wanted="a different name per column")
 
 
 def _read_parquet(path: Path) -> TextTable:
@@ -136,9 +140,11 @@ def _read_parquet(path: Path) -> TextTable:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ReadError("the Parquet file cannot be read", where=str(path), got=reason) from error
+        what = "the Parquet file cannot be read"
+        raise ReadError(what, where=str(path), got=reason) from error
     if frame.is_empty():
-        raise ReadError("no rows: the table is empty", where=str(path), wanted="one row per example")
+        what = "no rows: the table is empty"
+        raise ReadError(what, where=str(path), wanted="one row per example")
     columns: dict[str, Sequence[str]] = {}
     for name in frame.columns:
         try:

@@ -83,8 +83,8 @@ class _TerminalListener:
                 self.progress.update(self._line(stage), completed=done, total=total, note=unit)
             case events.StageFinished(stage, _):
                 line = self._line(stage)
-                total = self.progress.tasks[self.progress.task_ids.index(line)].total or 1
-                self.progress.update(line, completed=total, total=total, note="")
+                reached = self.progress.tasks[self.progress.task_ids.index(line)].total or 1.0
+                self.progress.update(line, completed=reached, total=reached, note="")
             case events.Epoch(epoch, epochs, metrics):
                 loss = metrics.get("validation_loss", float("nan"))
                 note = f"epoch {epoch} of {epochs}, validation loss {loss:.4f}"

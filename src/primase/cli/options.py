@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from primase.configuration import Option, Section, options
 
 
-class CommaSeparated(click.ParamType):
+class CommaSeparated(click.ParamType[tuple[Any, ...]]):
     """Several numbers in one word, such as ``1024,512``."""
 
     name = "list"

@@ -58,7 +58,9 @@ def demo(application_name: str, out: Path | None, resume: bool) -> None:  # noqa
     """Run the main job of an application on real data, end to end."""
     application = application_named(application_name)
     folder = out or Path("primase-demo") / application.name
-    words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in application.demo.items())
+    words = " ".join(
+        f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in application.demo.items()
+    )
     printed(f"This is: primase train {application.name} {words} --out {folder}")
     _run(application, application.demo, folder, file=None, resume=resume)
 
@@ -91,9 +93,7 @@ def _audit_command(application: Application) -> click.Command:
     return command
 
 
-def _run(
-    application: Application, settings: Mapping[str, Any], out: Path, *, file: Path | None, resume: bool
-) -> None:
+def _run(application: Application, settings: Mapping[str, Any], out: Path, *, file: Path | None, resume: bool) -> None:
     # The pipeline loads torch, which takes seconds: not before the options are known to be right.
     from primase import pipeline  # noqa: PLC0415
 
@@ -110,14 +110,16 @@ def _print_run(run: Run) -> None:
     models |= {f"{name} (probe)": figures for name, figures in metrics["probes"].items()}
     rows = [[name, *(_cell(figures.get(metric)) for metric in names)] for name, figures in models.items()]
     sizes = metrics["split"]["sizes"]
-    print_table(["model", *names], rows, title=f"Test set: {sizes['test']:,} examples, split: {metrics['split']['policy']}")
+    print_table(
+        ["model", *names], rows, title=f"Test set: {sizes['test']:,} examples, split: {metrics['split']['policy']}"
+    )
     report = run.path / "report.html"
     printed(f"report: {report}" if sys.stdout.isatty() else f"report\t{report}")
 
 
 def _cell(state: Mapping[str, float | None] | None) -> str:
     if state is None or state["value"] is None:
-        return "–"
+        return "not defined"
     if state["low"] is None or state["high"] is None:
         return f"{state['value']:.3f}"
     return f"{state['value']:.3f} [{state['low']:.3f}, {state['high']:.3f}]"

@@ -23,7 +23,6 @@ class Inputs(Protocol):
         """Return the inputs at these positions, in this order."""
         ...
 
-
     @classmethod
     def concatenate(cls, blocks: Sequence[Self]) -> Self:
         """Join blocks of inputs, in this order."""

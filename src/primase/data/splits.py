@@ -93,13 +93,11 @@ def split_units(
         total = sizes[members].sum()
         part_of_unit[order] = _deal(sizes[order], shares.validation * total, shares.test * total)
     parts = part_of_unit[dense]
-    positions = [np.flatnonzero(parts == number) for number in range(3)]
-    return _checked(Partition(*positions, policy=policy, units=dense))
+    train, validation, test = (np.flatnonzero(parts == number) for number in range(3))
+    return _checked(Partition(train, validation, test, policy=policy, units=dense))
 
 
-def split_given(
-    parts: Shaped[np.ndarray, "examples"], units: Groups, targets: Groups, *, seed: int
-) -> Partition:
+def split_given(parts: Shaped[np.ndarray, "examples"], units: Groups, targets: Groups, *, seed: int) -> Partition:
     """Divide examples as the user has said; what is missing for validation is taken from train, unit by unit.
 
     Parameters
@@ -136,7 +134,7 @@ def merge_groups(*groupings: Groups) -> Groups:
 
 
 def group_by_key(keys: Sequence[str] | Shaped[np.ndarray, "examples"]) -> Groups:
-    """Number equal keys alike."""
+    """Give equal keys the same number."""
     return np.asarray(np.unique(np.asarray(keys, dtype=str), return_inverse=True)[1])
 
 

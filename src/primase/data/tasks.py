@@ -1,4 +1,4 @@
-"""What kind of answer is learned: it decides the loss, the metrics and the columns of predictions, for all applications."""
+"""What kind of answer is learned: it decides loss, metrics and columns of predictions, for every application."""
 
 from __future__ import annotations
 

@@ -166,7 +166,8 @@ class LogisticRegression(BaselineModel):
 
 
 def _logistic(features: Features, targets: Integer[np.ndarray, "examples"], strength: float) -> Any:
-    with warnings.catch_warnings():
+    # On one thread: the products of long vectors gain little from several, which on a busy machine wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # A baseline that is a few steps short of its optimum is as good a baseline; the user can do nothing about it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="(?i).*line search")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, final
 
 import torch
@@ -79,6 +80,6 @@ def dense_stack(widths: Sequence[int], dropout: float) -> nn.Sequential:
         The share of values set to zero in training, 0 to 1.
     """
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.BatchNorm1d(outputs), nn.Dropout(dropout)]
     return nn.Sequential(*layers)

@@ -124,12 +124,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
         what = "there is no such folder" if not folder.exists() else "this is not a folder"
         raise BundleError(what, where=str(folder), wanted=wanted)
     if not path.exists():
-        raise BundleError("this folder holds no trained model", where=str(folder), wanted=wanted)
+        what = "this folder holds no trained model"
+        raise BundleError(what, where=str(folder), wanted=wanted)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         schema = int(facts["schema"])
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise BundleError("the bundle's description cannot be read", where=str(path), got=repr(error)) from None
+        what = "the bundle's description cannot be read"
+        raise BundleError(what, where=str(path), got=repr(error)) from None
     if schema > SCHEMA:
         what = "this bundle was written by a newer version of primase"
         advice = "Install a newer primase to read it."
@@ -172,9 +174,11 @@ def _check(folder: Path, files: Iterable[tuple[str, str]]) -> None:
     for name, sha256 in files:
         path = folder / name
         if Path(name).name != name:
-            raise BundleError("the bundle names a file outside its folder", where=str(folder / FACTS), got=name)
+            what = "the bundle names a file outside its folder"
+            raise BundleError(what, where=str(folder / FACTS), got=name)
         if not path.is_file():
-            raise BundleError("a file of the bundle is missing", where=str(path))
+            what = "a file of the bundle is missing"
+            raise BundleError(what, where=str(path))
         found = _sha256(path)
         if found != sha256:
             what = "a file of the bundle is not the one that was written"

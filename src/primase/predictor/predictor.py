@@ -70,7 +70,7 @@ class Predictor(Generic[InputsT]):
         Tensor
             Shape (batch,): log p / (1 - p). In a binary task without an ensemble this is the difference of the logits.
         """
-        log_probabilities = self._log_probabilities(batch)
+        log_probabilities: Tensor = self._log_probabilities(batch)
         chosen = nn.functional.one_hot(label, self.task.outputs).bool()
         others = log_probabilities.masked_fill(chosen, -torch.inf).logsumexp(dim=1)
         return log_probabilities[chosen] - others

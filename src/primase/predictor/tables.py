@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, final
 
 import polars as pl
-import pyarrow.parquet as parquet
+from pyarrow import parquet
 
 from primase.errors import InputError
 
@@ -27,9 +27,11 @@ def check_table_path(path: Path) -> None:
         what = "the format of the table is told by its ending"
         raise InputError(what, where=str(path), got=path.suffix or "none", wanted=", ".join(ENDINGS))
     if path.exists():
-        raise InputError("there is already a file of this name", where=str(path))
+        what = "there is already a file of this name"
+        raise InputError(what, where=str(path))
     if not path.absolute().parent.is_dir():
-        raise InputError("the folder does not exist", where=str(path.absolute().parent))
+        what = "the folder does not exist"
+        raise InputError(what, where=str(path.absolute().parent))
 
 
 def write_table(path: Path, blocks: Iterable[pl.DataFrame]) -> int:

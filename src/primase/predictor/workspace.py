@@ -36,9 +36,11 @@ def refuse_occupied(out: Path) -> None:
     wanted = "a folder that does not exist yet, or is empty"
     if out.is_dir() and any(out.iterdir()):
         names = sorted(path.name for path in out.iterdir())
-        raise InputError("the output folder is not empty", where=str(out), got=", ".join(names[:5]), wanted=wanted)
+        what = "the output folder is not empty"
+        raise InputError(what, where=str(out), got=", ".join(names[:5]), wanted=wanted)
     if out.exists() and not out.is_dir():
-        raise InputError("the output folder is a file", where=str(out), wanted=wanted)
+        what = "the output folder is a file"
+        raise InputError(what, where=str(out), wanted=wanted)
 
 
 @contextmanager
@@ -73,7 +75,8 @@ def run_folder(out: Path, configuration: str, *, resume: bool) -> Iterator[Path]
     try:
         lock.acquire()
     except Timeout:
-        raise InputError("another process is making this right now", where=str(partial)) from None
+        what = "another process is making this right now"
+        raise InputError(what, where=str(partial)) from None
     try:
         _write(partial / CONFIGURATION, configuration)
         shutil.rmtree(partial / "bundle", ignore_errors=True)
@@ -99,7 +102,8 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     try:
         staged.mkdir(parents=True)
     except OSError as error:
-        raise InputError("the output folder cannot be made", where=str(out), got=error.strerror) from None
+        what = "the output folder cannot be made"
+        raise InputError(what, where=str(out), got=error.strerror) from None
     try:
         yield staged
         staged.rename(out)

@@ -13,7 +13,7 @@ from typing import final
 from primase.report.sections import Table
 from primase.report.wording import printable
 
-_ACTIVE = re.compile(r"([\\`*_{}\[\]>|~#&$])")
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>|~#&$])")
 _BLOCK_START = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=:])")
 
 

@@ -1,4 +1,4 @@
-"""Fit several networks that differ in their seed only, one after the other, and lose none of them to an interruption."""
+"""Fit several networks that differ in their seed only, and lose none of them to an interruption."""
 
 from __future__ import annotations
 

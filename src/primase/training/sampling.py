@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import final
 
@@ -53,7 +54,7 @@ class OrderedBatches(Sampler[Integer[np.ndarray, "batch"]]):
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-self.count // self.batch_size)
+        return math.ceil(self.count / self.batch_size)
 
     def __iter__(self) -> Iterator[Indices]:
         """Yield the positions of each batch."""

@@ -79,9 +79,7 @@ def understand(answers: Sequence[str], question: Question, task: Task | None, *,
     return Answers(chosen, np.array(targets, dtype=np.int64), findings)
 
 
-def _from_ec_numbers(
-    texts: Sequence[str], question: Question, where: str
-) -> tuple[list[str | None], list[Finding]]:
+def _from_ec_numbers(texts: Sequence[str], question: Question, where: str) -> tuple[list[str | None], list[Finding]]:
     labels: list[str | None] = []
     several = 0
     for row, text in enumerate(texts):

@@ -159,7 +159,8 @@ def _add_dataset(collected: _Collected, name: str, listener: Listener) -> None:
             collected.parts += [""] * len(lists)
         return
     wanted = f"{YEAST_PROTEOME.name}, {ENZYME_PFAM.name}"
-    raise ConfigurationError("this data set holds no labelled proteins", where=f"--dataset {name}", wanted=wanted)
+    what = "this data set holds no labelled proteins"
+    raise ConfigurationError(what, where=f"--dataset {name}", wanted=wanted)
 
 
 def _add_fasta(collected: _Collected, path: Path, answer: str, part: str) -> None:
@@ -170,9 +171,7 @@ def _add_fasta(collected: _Collected, path: Path, answer: str, part: str) -> Non
         collected.parts.append(part)
 
 
-def _add_table(
-    collected: _Collected, table: TextTable, data: EnzymeData, *, part: str, with_answers: bool
-) -> None:
+def _add_table(collected: _Collected, table: TextTable, data: EnzymeData, *, part: str, with_answers: bool) -> None:
     numbered = [f"row-{row + 1}" for row in range(len(table))]
     ids = table.columns.get(data.id_column, numbered)
     collected.ids += [name or number for name, number in zip(ids, numbered, strict=True)]
@@ -236,7 +235,9 @@ def _profile_set(data: EnzymeData, wanted: Mapping[str, Any], listener: Listener
         expected = f"{wanted.get('file')}, sha256 {wanted['sha256']}"
         raise InputError(what, where=str(path), got=got, wanted=expected, advice=advice)
     if not wanted and data.profiles is None:
-        text = "Domains are searched with the registered subset of Pfam (2,766 of 19,632 families); --profiles takes all."
+        text = (
+            "Domains are searched with the registered subset of Pfam (2,766 of 19,632 families); --profiles takes all."
+        )
         listener(Notice(text))
     return profiles
 

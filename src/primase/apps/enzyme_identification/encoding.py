@@ -86,11 +86,10 @@ class DomainEncoder(Encoder[Proteins]):
         try:
             return cls(tuple(state.facts["vocabulary"]), dict(state.facts["profiles"]))
         except KeyError as error:
-            raise BundleError("the encoder of the bundle is incomplete", got=f"no {error}") from None
+            what = "the encoder of the bundle is incomplete"
+            raise BundleError(what, got=f"no {error}") from None
 
 
 def number_names(encoder: DomainEncoder) -> list[str]:
     """Name every feature number, number 0 being padding."""
     return ["", *encoder.vocabulary]
-
-

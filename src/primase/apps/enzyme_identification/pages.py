@@ -19,8 +19,8 @@ SHOWN_DOMAINS: Final = 15
 ENOUGH_PROTEINS: Final = 5
 
 _HOW: Final = (
-    "The effect of a domain is how far the log-odds of the predicted answer fall when that domain alone is taken out of "
-    "the protein (exact ablation). A log-odds of +1 multiplies the odds by 2.7, of +3 by 20."
+    "The effect of a domain is how far the log-odds of the predicted answer fall when that domain alone is taken out "
+    "of the protein (exact ablation). A log-odds of +1 multiplies the odds by 2.7, of +3 by 20."
 )
 
 
@@ -73,7 +73,11 @@ def explanation(
     ]
     blocks: list[Block] = [
         Paragraph(_HOW),
-        Table(["Protein", "Answer", "Probability", "Domains"], rows, f"The first {len(rows)} of {len(examples):,} proteins."),
+        Table(
+            ["Protein", "Answer", "Probability", "Domains"],
+            rows,
+            f"The first {len(rows)} of {len(examples):,} proteins.",
+        ),
     ]
     per_protein = attribution.of(ABLATION)
     for name, answer, _, _ in rows:
@@ -82,7 +86,9 @@ def explanation(
             continue
         title = f"{name}: why “{answer}”?"
         blocks.append(
-            contributions(own["feature"].to_list(), own["value"].to_list(), title=title, quantity="effect on the log-odds")
+            contributions(
+                own["feature"].to_list(), own["value"].to_list(), title=title, quantity="effect on the log-odds"
+            )
         )
     sections = [Section("Protein by protein", blocks)]
     return [*sections, *top_domains(attribution, explained=len(examples), total=len(examples))]
@@ -97,7 +103,11 @@ def self_check(check: SelfCheck) -> Table:
             state["completeness_error"],
             f"Gradient attributions should sum to the change of the score (up to {check.score_range:.1f}); 0 is exact.",
         ],
-        ["Agreement of the two methods", state["agreement"], f"Spearman, {ABLATION} against {INTEGRATED_GRADIENTS}; 1 is full."],
+        [
+            "Agreement of the two methods",
+            state["agreement"],
+            f"Spearman, {ABLATION} against {INTEGRATED_GRADIENTS}; 1 is full.",
+        ],
         ["Same sign", state["sign_agreement"], "Share of domains to which both methods give the same sign."],
         [
             "Agreement with random weights",

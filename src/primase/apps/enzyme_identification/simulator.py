@@ -55,7 +55,9 @@ def simulate(folder: Path, count: int, seed: int) -> Simulated:
     parts = {}
     for name, positives in (("positives", True), ("negatives", False)):
         size = count // 2 if positives else count - count // 2
-        parts[name] = [_protein(f"{name[:-1]}_{number:05}", positives, deciding, ordinary, generator) for number in range(size)]
+        parts[name] = [
+            _protein(f"{name[:-1]}_{number:05}", positives, deciding, ordinary, generator) for number in range(size)
+        ]
         write_fasta(folder / f"{name}.fa", (planted.record for planted in parts[name]))
     _write_domains(folder / "domains.tsv", parts)
     planted = [protein.truth for protein in parts["positives"] if protein.truth is not None]
@@ -76,9 +78,15 @@ def _mutate(consensus: str, generator: np.random.Generator) -> str:
 
 
 def _protein(
-    name: str, positive: bool, deciding: dict[str, str], ordinary: dict[str, str], generator: np.random.Generator  # noqa: FBT001
+    name: str,
+    positive: bool,
+    deciding: dict[str, str],
+    ordinary: dict[str, str],
+    generator: np.random.Generator,
 ) -> _Planted:
-    families = [str(family) for family in generator.choice(list(ordinary), size=generator.integers(2, 5), replace=False)]
+    families = [
+        str(family) for family in generator.choice(list(ordinary), size=generator.integers(2, 5), replace=False)
+    ]
     if positive:
         families[int(generator.integers(len(families)))] = str(generator.choice(list(deciding)))
     sequence, truth = "M", None
@@ -103,9 +111,7 @@ def _profiles(families: dict[str, str], generator: np.random.Generator) -> Itera
     alphabet = Alphabet.amino()
     builder, background = Builder(alphabet, seed=42), Background(alphabet)
     for name, consensus in families.items():
-        copies = [
-            TextSequence(name=f"{name}_{copy}", sequence=_mutate(consensus, generator)) for copy in range(20)
-        ]
+        copies = [TextSequence(name=f"{name}_{copy}", sequence=_mutate(consensus, generator)) for copy in range(20)]
         alignment = TextMSA(name=name, sequences=copies).digitize(alphabet)
         profile, _, _ = builder.build_msa(alignment, background)
         profile.cutoffs.gathering = (CUTOFF_BITS, CUTOFF_BITS)

@@ -32,6 +32,7 @@ from primase.evaluation.baselines import (
     majority_baseline,
     nearest_neighbour_baseline,
 )
+from primase.evaluation.models import Features
 from primase.evaluation.probes import Probe
 from primase.events import Listener
 from primase.insight.attribution import Attribution
@@ -94,9 +95,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """Write the domain set of each protein: all that the network sees."""
         return inputs.domain_texts()
 
-    def audit(
-        self, examples: Examples[Proteins], partition: Partition | None, listener: Listener
-    ) -> list[Finding]:
+    def audit(self, examples: Examples[Proteins], partition: Partition | None, listener: Listener) -> list[Finding]:
         """Count proteins without a domain, and test proteins whose near twin is in train."""
         del listener
         count = int((examples.inputs.domains.matrix.sum(axis=1) == 0).sum())
@@ -117,7 +116,10 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             f"{near:,} of {len(partition.test):,} test proteins share at least {NEAR_IDENTICAL:.0%} of their words of "
             "five residues with a protein in train."
         )
-        return [*findings, Finding("near-identical sequences across the split", near, "warning" if near else "info", text)]
+        return [
+            *findings,
+            Finding("near-identical sequences across the split", near, "warning" if near else "info", text),
+        ]
 
     def fit_encoder(self, train: Examples[Proteins], configuration: EnzymeConfiguration) -> DomainEncoder:
         """Take the domains of the training proteins as the vocabulary."""
@@ -142,7 +144,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
     def baselines(self, encoder: Encoder[Proteins]) -> Sequence[Baseline]:
         """Guess the majority, weigh each domain, look up the proteins that share most domains."""
 
-        def vectors(examples: Examples[Proteins]) -> object:
+        def vectors(examples: Examples[Proteins]) -> Features:
             return _domain_encoder(encoder).matrix(examples.inputs)
 
         return (
@@ -158,9 +160,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             probes.insert(0, Probe("length and composition", _length_and_composition))
         return probes
 
-    def subsets(
-        self, test: Examples[Proteins], encoder: Encoder[Proteins]
-    ) -> Mapping[str, Bool[np.ndarray, "tested"]]:
+    def subsets(self, test: Examples[Proteins], encoder: Encoder[Proteins]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
         """Look apart at the proteins about which the network has something to go on."""
         known = _domain_encoder(encoder).known(test.inputs)
         return {KNOWN: known, NOTHING_KNOWN: ~known}
@@ -201,9 +201,7 @@ def _attribute(predictor: Predictor[Proteins], examples: Examples[Proteins], lis
     encoder = _domain_encoder(predictor.encoder)
     labels = predictor.logits(examples.inputs).argmax(axis=1)
     names = number_names(encoder)
-    return explain_features(
-        predictor, encoder.encode(examples.inputs), examples.ids, labels, names, listener=listener
-    )
+    return explain_features(predictor, encoder.encode(examples.inputs), examples.ids.tolist(), labels, names, listener=listener)
 
 
 def _domain_counts(examples: Examples[Proteins]) -> Float[np.ndarray, "proteins one"]:

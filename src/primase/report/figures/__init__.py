@@ -5,12 +5,11 @@ from primase.report.figures.confusion import confusion
 from primase.report.figures.discrimination import Scores, precision_recall, roc
 from primase.report.figures.distribution import histogram
 from primase.report.figures.importance import contributions, effects
-from primase.report.figures.reliability import ReliabilityBins, reliability
+from primase.report.figures.reliability import reliability
 from primase.report.figures.training import learning_curves
 
 __all__ = [
     "ModelKind",
-    "ReliabilityBins",
     "Score",
     "Scores",
     "confusion",

@@ -13,7 +13,7 @@ from primase.report.figures.palette import MUTED, SERIES
 from primase.report.figures.rows import Layout, Row, both_widths
 from primase.report.figures.sheet import Key, drawing
 from primase.report.sections import Figure
-from primase.report.wording import MINUS, MISSING, printable, sentence
+from primase.report.wording import MINUS, printable, sentence
 
 _MOST_ROWS: Final = 30
 _SPOKEN_ROWS: Final = 10
@@ -29,7 +29,7 @@ def contributions(
     names
         The parts. They are drawn from the strongest to the weakest, at most 30 of them.
     values
-        Their contributions; positive ones speak for the answer.
+        Their contributions; positive ones speak for the answer, and those that are not finite are left out.
     title
         What is explained, such as ``"P00330: why oxidoreductase?"``.
     quantity
@@ -60,7 +60,7 @@ def effects(
     names
         The features. They are drawn from the strongest to the weakest, at most 30 of them.
     values
-        Their effects; positive ones speak for the answer.
+        Their effects; positive ones speak for the answer, and those that are not finite are left out.
     counts
         The number of examples behind each.
     title
@@ -101,8 +101,6 @@ def _strongest(values: Sequence[float]) -> list[int]:
 
 
 def _signed(value: float) -> str:
-    if not math.isfinite(value):
-        return MISSING
     return f"{value:+.2f}".replace("-", MINUS)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 
+from primase.evaluation.reliability import ReliabilityCurve
 from primase.report.figures.palette import MUTED, SERIES
 from primase.report.figures.sheet import HALF, NARROW, WIDE, Sheet, drawing, note
 from primase.report.sections import Figure
@@ -22,48 +22,15 @@ _TOP: Final = 52
 _BLOCK: Final = _TOP + _SIDE + 30 + _STRIP + 26
 
 
-class ReliabilityBins(Protocol):
-    """Examples gathered by how sure the model was: arrays with one entry per bin.
-
-    ``confidence`` and ``accuracy`` are means from 0 to 1, ``count`` the examples, ``low`` and ``high`` the interval of
-    the accuracy, NaN where there is none. Empty bins have a count of 0.
-    """
-
-    @property
-    def confidence(self) -> Float[np.ndarray, "bins"]:
-        """The mean probability that the model gave."""
-        ...
-
-    @property
-    def accuracy(self) -> Float[np.ndarray, "bins"]:
-        """The share of examples for which it was right."""
-        ...
-
-    @property
-    def count(self) -> Shaped[np.ndarray, "bins"]:
-        """The number of examples."""
-        ...
-
-    @property
-    def low(self) -> Float[np.ndarray, "bins"]:
-        """The lower end of the interval of the accuracy."""
-        ...
-
-    @property
-    def high(self) -> Float[np.ndarray, "bins"]:
-        """The upper end of the interval of the accuracy."""
-        ...
-
-
-def reliability(before: ReliabilityBins, after: ReliabilityBins | None = None) -> Figure:
+def reliability(before: ReliabilityCurve, after: ReliabilityCurve | None = None) -> Figure:
     """Draw how often the model is right when it says that it is so sure, before and after calibration.
 
     Parameters
     ----------
     before
-        The bins of the network as it was trained.
+        What the network said as it was trained.
     after
-        The bins after calibration; None where there was none.
+        The same after calibration; None where there was none.
 
     Returns
     -------
@@ -83,17 +50,17 @@ def reliability(before: ReliabilityBins, after: ReliabilityBins | None = None) -
     return Figure(svg, caption, _spoken(panels), width="half" if after is None else "full", narrow_svg=narrow)
 
 
-def _panels(panels: Mapping[str, ReliabilityBins], width: float) -> Svg:
+def _panels(panels: Mapping[str, ReliabilityCurve], width: float) -> Svg:
     beside = width == WIDE
     sheet = Sheet(width, _BLOCK if beside else (_BLOCK + 24) * len(panels) - 24)
     room = (width - 40) / 2 if beside else width
-    for index, (title, bins) in enumerate(panels.items()):
+    for index, (title, curve) in enumerate(panels.items()):
         left, top = (index * (room + 40), 0.0) if beside else (0.0, index * (_BLOCK + 24.0))
-        _panel(sheet, (left, top), room - _LEFT - 14, title, bins)
+        _panel(sheet, (left, top), room - _LEFT - 14, title, curve)
     return sheet.svg()
 
 
-def _panel(sheet: Sheet, corner: tuple[float, float], side: float, title: str, bins: ReliabilityBins) -> None:
+def _panel(sheet: Sheet, corner: tuple[float, float], side: float, title: str, curve: ReliabilityCurve) -> None:
     left, top = corner
     sheet.text((left, top + 14), title, bold=True)
     sheet.text((left, top + 36), "Accuracy")
@@ -103,31 +70,37 @@ def _panel(sheet: Sheet, corner: tuple[float, float], side: float, title: str, b
     strip = sheet.axes(left + _LEFT, top + _TOP + _SIDE + 30, side, _STRIP)
     strip.set(xlim=(0, 1), xticks=[], yticks=[])
     strip.spines["left"].set_visible(False)
-    _draw(axes, strip, bins)
-    largest = int(np.max(bins.count, initial=0))
+    _draw(axes, strip, curve)
+    largest = int(np.max(curve.count, initial=0))
     below = top + _TOP + _SIDE + 30 + _STRIP + 18
     sheet.text((left + _LEFT, below), f"examples (most: {largest:,})", colour=MUTED, size=11)
     sheet.text((left + _LEFT + side, below), "Confidence", align="right")
 
 
-def _draw(axes: Axes, strip: Axes, bins: ReliabilityBins) -> None:
-    filled = np.asarray(bins.count) > 0
-    if not filled.any():
+def _draw(axes: Axes, strip: Axes, curve: ReliabilityCurve) -> None:
+    if not len(curve.count):
         note(axes, "no examples")
         return
-    confidence, accuracy = np.asarray(bins.confidence)[filled], np.asarray(bins.accuracy)[filled]
-    low, high = np.asarray(bins.low)[filled], np.asarray(bins.high)[filled]
-    bounded = np.isfinite(low) & np.isfinite(high)
-    axes.vlines(confidence[bounded], low[bounded], high[bounded], color=SERIES[0], linewidth=1.4)
-    axes.plot(confidence, accuracy, color=SERIES[0], marker="o", markersize=5.5, linewidth=1, clip_on=False, zorder=4)
-    strip.vlines(confidence, 0, np.asarray(bins.count)[filled], color=SERIES[0], linewidth=6, capstyle="butt")
+    bounded = np.isfinite(curve.low) & np.isfinite(curve.high)
+    axes.vlines(curve.confidence[bounded], curve.low[bounded], curve.high[bounded], color=SERIES[0], linewidth=1.4)
+    axes.plot(
+        curve.confidence,
+        curve.accuracy,
+        color=SERIES[0],
+        marker="o",
+        markersize=5.5,
+        linewidth=1,
+        clip_on=False,
+        zorder=4,
+    )
+    strip.vlines(curve.confidence, 0, curve.count, color=SERIES[0], linewidth=6, capstyle="butt")
     strip.set_ylim(0, None)
 
 
-def _spoken(panels: Mapping[str, ReliabilityBins]) -> str:
+def _spoken(panels: Mapping[str, ReliabilityCurve]) -> str:
     said = []
-    for title, bins in panels.items():
-        columns = zip(bins.confidence, bins.accuracy, bins.count, strict=True)
-        points = [f"{sure:.2f} sure, {right:.2f} right ({int(count):,})" for sure, right, count in columns if count > 0]
+    for title, curve in panels.items():
+        columns = zip(curve.confidence, curve.accuracy, curve.count, strict=True)
+        points = [f"{sure:.2f} sure, {right:.2f} right ({int(count):,})" for sure, right, count in columns]
         said.append(f"{title}: " + ("; ".join(points) if points else "no examples") + ".")
     return "Reliability diagram, per bin the mean confidence, the accuracy and the examples. " + " ".join(said)
