@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.intervals import Units
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
+from primase.nn.threads import cpu_threads
 from primase.predictor.bundle import read_bundle
 from primase.predictor.predictor import Predictor
 from primase.predictor.tables import check_table_path, write_table
@@ -77,7 +79,8 @@ class Model:
         """Predict block by block, so that a file of any size needs little memory."""
         done = 0
         for examples in self._stream(path, settings, listener):
-            probabilities = self.predictor.probabilities(examples.inputs)
+            with self._threads():
+                probabilities = self.predictor.probabilities(examples.inputs)
             columns = [
                 pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)}),
                 self.predictor.task.prediction_columns(probabilities),
@@ -97,7 +100,8 @@ class Model:
             wanted = f"at most {MOST_EXPLAINED:,}"
             raise InputError(what, where=str(inputs), got=f"{sum(map(len, blocks)):,}", wanted=wanted)
         with fresh_folder(Path(out)) as folder:
-            explanation = self.workflow.explain(self.predictor, _joined(blocks), listener)
+            with self._threads():
+                explanation = self.workflow.explain(self.predictor, _joined(blocks), listener)
             explanation.attribution.table.write_parquet(folder / ATTRIBUTIONS)
             facts = [("Model", self.path), ("Input", inputs), ("Records", f"{sum(map(len, blocks)):,}")]
             page = render_page("Why does the model say so?", "", explanation.sections, facts=facts, version=PRIMASE)
@@ -112,12 +116,12 @@ class Model:
         configuration = self._configured(settings)
         labelled = self.workflow.read(configuration, self.predictor.task, listener)
         examples = labelled.examples
-        hashes = input_hashes(self.workflow.fingerprints(examples.inputs))
-        seen = self._seen(hashes)
+        fingerprints = self.workflow.fingerprints(examples.inputs)
+        seen = self._seen(input_hashes(fingerprints))
         findings = [
             *labelled.findings,
             *_seen_findings(seen),
-            *audit_examples(examples, self.predictor.task, hashes.to_numpy()),
+            *audit_examples(examples, self.predictor.task, fingerprints, what=self.workflow.input_name),
             *self.workflow.audit(examples, None, listener),
         ]
         for finding in findings:
@@ -151,6 +155,9 @@ class Model:
                 self.application.question, list(facts.items()), evaluation, findings, version=PRIMASE
             )
             write_page(folder / REPORT, page)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        return cpu_threads(self.configuration.training.cpu_threads)
 
     def _stream(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Iterator[Examples[Any]]:
         return self.workflow.stream(path, self._configured(settings), self.predictor.encoder, listener)

@@ -37,6 +37,7 @@ from primase.evaluation.calibration import NoCalibration, fit_calibrator
 from primase.evaluation.intervals import Interval, Units
 from primase.events import Listener, Stages, silent
 from primase.models import Model, load
+from primase.nn.threads import cpu_threads
 from primase.predictor.bundle import Bundle, write_bundle
 from primase.predictor.predictor import Predictor
 from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_folder, run_folder
@@ -106,7 +107,8 @@ def train(
         If the input, a setting or the output folder is wrong; nothing is left behind.
     """
     stages = Stages(listener)
-    with run_folder(out, to_toml(configuration), resume=resume) as workspace:
+    threads = cpu_threads(configuration.training.cpu_threads)
+    with threads, run_folder(out, to_toml(configuration), resume=resume) as workspace:
         audited = audit(application, configuration, stages=stages)
         _refuse_changed_data(workspace, audited)
         workflow, task = application.load(), audited.labelled.task
@@ -159,8 +161,8 @@ def audit(
         fingerprints = workflow.fingerprints(labelled.examples.inputs)
         findings = [
             *labelled.findings,
-            *audit_examples(labelled.examples, labelled.task, fingerprints),
-            *audit_partition(fingerprints, partition),
+            *audit_examples(labelled.examples, labelled.task, fingerprints, what=workflow.input_name),
+            *audit_partition(fingerprints, partition, what=workflow.input_name),
             *workflow.audit(labelled.examples, partition, timed.listener),
         ]
     return Audited(labelled, partition, fingerprints, findings)

@@ -93,6 +93,11 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def policy(self, examples: Examples[InputsT], configuration: ConfigurationT) -> str:
         """Choose the policy that ``auto`` stands for."""
 
+    @property
+    @abstractmethod
+    def input_name(self) -> str:
+        """Name what :meth:`fingerprints` compares, in the singular."""
+
     @abstractmethod
     def fingerprints(self, inputs: InputsT) -> Fingerprints:
         """Return a text per example that is equal only for inputs which the network cannot tell apart."""

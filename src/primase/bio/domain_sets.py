@@ -1,4 +1,4 @@
-"""Proteins as sets of domains: the sparse table of proteins by domain families, and the files that hold it."""
+"""Proteins as sets of domains: the sparse table of proteins by domain families, each in the order of its hits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class DomainSets:
     names
         The domain family of each column.
     matrix
-        Proteins by families, float32, 1 where the protein has the family. A sparse array, never dense: the 44,336 by
-        16,306 of a large set would take 2.9 GB.
+        Proteins by families, float32: where the protein has the family, its place in the protein's list, 1 for the
+        first (the best hit). A sparse array, never dense: the 44,336 by 16,306 of a large set would take 2.9 GB.
     """
 
     names: tuple[str, ...]
@@ -40,7 +40,7 @@ class DomainSets:
         Parameters
         ----------
         sets
-            The families of each protein, in any order; a family named twice counts once.
+            The families of each protein, the best hit first; a family named twice counts once.
         names
             The columns. Families that are not among them are left out. By default all that occur, sorted.
 
@@ -54,13 +54,14 @@ class DomainSets:
         """
         found: dict[str, int] = {} if names is None else {name: column for column, name in enumerate(names)}
         columns: list[int] = []
+        places: list[int] = []
         starts = [0]
         for families in sets:
-            if names is None:
-                row = {found.setdefault(family, len(found)) for family in families}
-            else:
-                row = {found[family] for family in families if family in found}
-            columns.extend(row)
+            for place, family in enumerate(dict.fromkeys(families), start=1):
+                column = found.setdefault(family, len(found)) if names is None else found.get(family)
+                if column is not None:
+                    columns.append(column)
+                    places.append(place)
             starts.append(len(columns))
         if names is None:
             names = sorted(found)
@@ -69,8 +70,8 @@ class DomainSets:
         else:
             position = np.arange(len(names), dtype=np.int32)
         indices = position[np.asarray(columns, dtype=np.int64)]
-        ones = np.ones(len(columns), dtype=np.float32)
-        matrix = csr_array((ones, indices, np.asarray(starts)), shape=(len(starts) - 1, len(names)))
+        values = np.asarray(places, dtype=np.float32)
+        matrix = csr_array((values, indices, np.asarray(starts)), shape=(len(starts) - 1, len(names)))
         matrix.sort_indices()
         return cls(tuple(names), matrix)
 
@@ -83,8 +84,10 @@ class DomainSets:
         return DomainSets(self.names, self.matrix[np.asarray(indices, dtype=np.int64)])
 
     def sets(self) -> list[tuple[str, ...]]:
-        """Return the families of each protein, in the order of the columns."""
-        names, indices, starts = self.names, self.matrix.indices.tolist(), self.matrix.indptr.tolist()
+        """Return the families of each protein, the first in its list first."""
+        names, starts = self.names, self.matrix.indptr.tolist()
+        order = np.lexsort((self.matrix.data, np.repeat(np.arange(len(self)), np.diff(self.matrix.indptr))))
+        indices = self.matrix.indices[order].tolist()
         return [tuple(names[column] for column in indices[starts[row] : starts[row + 1]]) for row in range(len(self))]
 
     def with_names(self, names: Sequence[str]) -> DomainSets:

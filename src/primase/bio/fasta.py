@@ -41,8 +41,7 @@ def read_fasta(path: Path, *, alphabet: Alphabet = PROTEIN) -> Iterator[Sequence
     """Read the sequences of a FASTA file one after the other, in bounded memory.
 
     Gzip (recognised by content), lower case, Windows line ends, sequences over several lines, blank lines and a ``*``
-    at the end of a protein are all fine. The dnaio library is not used because it rejects headers that are not ASCII,
-    drops lines that start with ``#`` in silence, and cannot say in which line a wrong record stands.
+    at the end of a protein are all fine.
 
     Parameters
     ----------

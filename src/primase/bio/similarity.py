@@ -33,7 +33,7 @@ _EDGES_PER_MERGE = 50_000
 # Fewer words in common, up to nine residues in a row, are found by chance somewhere among 100,000 proteins: without
 # this a peptide of five residues, which is one word, links all proteins that have it.
 _LEAST_SHARED_WORDS = 6
-# 0.7 * 10 is 7.000000000000001 in some products of floats: rounding up must not ask for one word more.
+# 0.56 * 25 is 14.000000000000002 in floats: rounding up must not ask for one word more.
 _ROUNDING = 1e-9
 
 Labels = Integer[np.ndarray, "sequences"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -12,6 +13,8 @@ from primase.data.examples import Examples, InputsT
 from primase.data.splits import Partition
 from primase.data.tasks import Task
 from primase.events import Severity
+
+TWINS: Final = "twins across the split"
 
 Fingerprints = Shaped[np.ndarray, "examples"]
 
@@ -45,28 +48,46 @@ def has_twin(fingerprints: Fingerprints, partition: Partition) -> Bool[np.ndarra
     return np.isin(fingerprints[partition.test].astype(str), fingerprints[partition.train].astype(str))
 
 
-def audit_examples(examples: Examples[InputsT], task: Task, fingerprints: Fingerprints) -> list[Finding]:
-    """Look for what is odd whatever the split: repeated ids, identical inputs, conflicting labels, class balance."""
+def audit_examples(examples: Examples[InputsT], task: Task, fingerprints: Fingerprints, *, what: str) -> list[Finding]:
+    """Look for what is odd whatever the split: repeated ids, identical inputs, conflicting labels, class balance.
+
+    Parameters
+    ----------
+    fingerprints
+        A text per example, equal for identical inputs, empty for an empty one.
+    what
+        What an input is, such as ``"domain set"``.
+    """
     return [
         *_class_balance(examples, task),
         *_repeated_ids(examples),
-        *_identical_inputs(examples, fingerprints),
+        *_identical_inputs(examples, fingerprints, what),
     ]
 
 
-def audit_partition(fingerprints: Fingerprints, partition: Partition) -> list[Finding]:
-    """Count the test examples whose exact input the network has seen in training."""
-    twins = int(has_twin(fingerprints, partition).sum())
-    total = len(partition.test)
-    if twins == 0:
-        text = f"None of the {total:,} test examples has an identical input in train."
-        return [Finding("twins across the split", 0, "info", text)]
-    text = (
-        f"{twins:,} of {total:,} test examples ({twins / total:.0%}) have an identical input in train: for them the test "
-        f"asks what the network remembers, not what it understands. The figures on the other {total - twins:,} are "
-        "given beside."
+def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: str) -> list[Finding]:
+    """Count the test examples whose exact input the network has seen in training.
+
+    Parameters
+    ----------
+    what
+        What an input is, such as ``"domain set"``.
+    """
+    twins = has_twin(fingerprints, partition)
+    count, total = int(twins.sum()), len(partition.test)
+    if count == 0:
+        return [Finding(TWINS, 0, "info", f"None of the {total:,} test examples has an identical {what} in train.")]
+    empty = int((fingerprints[partition.test] == "").sum())
+    text = f"{count:,} of {total:,} test examples ({count / total:.0%}) have an identical {what} in train"
+    if empty:
+        text += f", {empty:,} of them because theirs is empty, which is no kinship"
+    if count == empty:
+        return [Finding(TWINS, count, "info", f"{text}.")]
+    text += (
+        ". For them the test asks what the network remembers, not what it understands; the figures on the other "
+        f"{total - count:,} stand beside."
     )
-    return [Finding("twins across the split", twins, "warning", text)]
+    return [Finding(TWINS, count, "warning", text)]
 
 
 def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]:
@@ -96,15 +117,15 @@ def _repeated_ids(examples: Examples[InputsT]) -> Iterable[Finding]:
         yield Finding("repeated ids", repeated, "warning", text)
 
 
-def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints) -> Iterable[Finding]:
+def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints, what: str) -> Iterable[Finding]:
     _, inverse, counts = np.unique(fingerprints.astype(str), return_inverse=True, return_counts=True)
     repeated = int((counts[inverse] > 1).sum())
     if repeated == 0:
-        yield Finding("identical inputs", 0, "info", "No two examples have the same input.")
+        yield Finding("identical inputs", 0, "info", f"No two examples have the same {what}.")
         return
     text = (
-        f"{repeated:,} of {len(examples):,} examples share their input with another one "
-        f"({len(counts):,} distinct inputs)."
+        f"{repeated:,} of {len(examples):,} examples share their {what} with another one "
+        f"({len(counts):,} distinct ones)."
     )
     yield Finding("identical inputs", repeated, "info", text)
     known = examples.targets >= 0
@@ -114,8 +135,8 @@ def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints) -
     if conflicting:
         best = _best_accuracy(inverse[known], examples.targets[known])
         text = (
-            f"{conflicting:,} examples have the same input as one with another label. No function of this input can "
-            f"be right on all of them: the best possible accuracy on these data is {best:.3f}."
+            f"{conflicting:,} examples have the same {what} as one with another label. No function of the {what} can "
+            f"be right on all of them: at best, its accuracy on these data is {best:.3f}."
         )
         yield Finding("label conflicts", conflicting, "warning", text)
 

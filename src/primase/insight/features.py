@@ -1,8 +1,8 @@
-"""Explain networks on sets of features: what each feature that is there contributes to the answer.
+"""Explain networks on lists of features: what each domain, or other part that is there, contributes to the answer.
 
-Batches hold ``features`` (numbers, padded with 0) and ``weights`` (1 where a feature is there), as
-:class:`primase.nn.dense.SparseLinear` reads them; both have the shape (batch, slots). A feature is taken out by setting
-its weight to zero.
+Batches hold ``features`` (numbers, padded with 0) and ``weights``, both of the shape (batch, slots), as
+:class:`primase.nn.dense.SparseLinear` reads them. Every feature has an owner, the part of the example that it speaks
+for. A part is taken out by setting the weights of all its features to zero.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import polars as pl
 import torch
 from captum.attr import IntegratedGradients
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from primase.data.encoding import Batch, EncodedInputs
+from primase.data.examples import Indices
 from primase.events import Listener, Progress, silent
 from primase.insight.attribution import SCHEMA, Attribution, SelfCheck, rank_correlation
 from primase.predictor.predictor import Predictor, Score
@@ -28,57 +29,67 @@ ABLATION: Final = "ablation"
 INTEGRATED_GRADIENTS: Final = "integrated gradients"
 STEPS: Final = 64
 EXAMPLES_PER_BLOCK: Final = 256
+PARTS_PER_BLOCK: Final = 1024
+
+
+class OwnedFeatures(EncodedInputs, Protocol):
+    """Encoded inputs whose features have owners."""
+
+    @property
+    def owner_names(self) -> Sequence[str]:
+        """The names of the owners."""
+        ...
+
+    def batch_owners(self, indices: Indices) -> Int[np.ndarray, "batch slots"]:
+        """Return the owner of every feature of a batch, -1 in padding."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """The attributions of a block of examples, flattened to the features that are there."""
+    """The attributions of a block of examples, flattened to the parts that are there."""
 
-    rows: Int[Tensor, "present"]
-    features: Int[Tensor, "present"]
-    ablation: Float[Tensor, "present"]
-    gradients: Float[Tensor, "present"]
+    rows: Int[np.ndarray, "parts"]
+    owners: Int[np.ndarray, "parts"]
+    ablation: Float[np.ndarray, "parts"]
+    control: Float[np.ndarray, "parts"]
+    gradients: Float[np.ndarray, "parts"]
     errors: Float[Tensor, "batch"]
     changes: Float[Tensor, "batch"]
 
 
 def explain_features(
     predictor: Predictor[Any],
-    encoded: EncodedInputs,
+    encoded: OwnedFeatures,
     ids: Sequence[str],
     labels: Int[np.ndarray, "examples"],
-    names: Sequence[str],
     *,
     listener: Listener = silent,
 ) -> Attribution:
-    """Attribute the log-odds of a label to the features of each example, in two ways that check each other.
+    """Attribute the log-odds of a label to the parts of each example, in two ways that check each other.
 
-    Exact ablation takes each feature out and measures how far the score falls. Integrated gradients (Sundararajan et
-    al. 2017) share the change from the empty input out among all features, so that their sum can be checked.
+    Exact ablation takes each part out and measures how far the score falls. Integrated gradients (Sundararajan et al.
+    2017) share the change from the empty input out among all features, so that their sum can be checked; those of one
+    owner are added up.
 
     Parameters
     ----------
-    encoded
-        Inputs whose batches hold ``features`` and ``weights``.
     labels
         The index of the label to explain, per example.
-    names
-        The name of each feature number; number 0 is padding.
     """
     score, control = predictor.scorer(), randomised(predictor).scorer()
     blocks: list[_Explained] = []
-    control_values = []
     for start in range(0, len(encoded), EXAMPLES_PER_BLOCK):
         positions = np.arange(start, min(start + EXAMPLES_PER_BLOCK, len(encoded)))
-        batch, label = encoded.batch(positions), torch.from_numpy(labels[positions].astype(np.int64))
-        block = _explain_block(score, batch, label)
-        control_values.append(_ablate(control, batch, label, batch["weights"] > 0))
+        label = torch.from_numpy(labels[positions].astype(np.int64))
+        block = _explain_block(score, control, encoded.batch(positions), encoded.batch_owners(positions), label)
         blocks.append(replace(block, rows=block.rows + start))
         listener(Progress("explain", int(positions[-1]) + 1, len(encoded), "examples"))
     if sum(len(block.rows) for block in blocks) == 0:
         return Attribution(pl.DataFrame(schema=SCHEMA), None)
-    table = pl.concat([_table(blocks, method, ids, labels, names, predictor) for method in _METHODS])
-    return Attribution(table, _check(blocks, torch.cat(control_values)))
+    targets = np.asarray(predictor.task.labels, dtype=object)[labels]
+    tables = [_table(blocks, method, ids, targets, encoded.owner_names) for method in _METHODS]
+    return Attribution(pl.concat(tables), _check(blocks))
 
 
 _METHODS: Final = {ABLATION: "ablation", INTEGRATED_GRADIENTS: "gradients"}
@@ -98,14 +109,22 @@ def randomised(predictor: Predictor[Any]) -> Predictor[Any]:
     return replace(predictor, members=tuple(members))
 
 
-def _explain_block(score: Score, batch: Batch, label: Int[Tensor, "batch"]) -> _Explained:
-    present = batch["weights"] > 0
+def _explain_block(
+    score: Score, control: Score, batch: Batch, owners: Int[np.ndarray, "batch slots"], label: Int[Tensor, "batch"]
+) -> _Explained:
+    rows, columns = (owners >= 0).nonzero()
+    # One number per pair of example and owner, and the number of the pair that each feature belongs to.
+    width = int(owners.max(initial=0)) + 1
+    pairs, pair_of_feature = np.unique(rows * width + owners[rows, columns], return_inverse=True)
+    membership = (rows, columns, pair_of_feature)
     gradients, errors, changes = _integrate(score, batch, label)
+    shares = gradients[torch.from_numpy(rows), torch.from_numpy(columns)].double().numpy()
     return _Explained(
-        rows=present.nonzero()[:, 0],
-        features=batch["features"][present],
-        ablation=_ablate(score, batch, label, present),
-        gradients=gradients[present],
+        rows=pairs // width,
+        owners=pairs % width,
+        ablation=_ablate(score, batch, label, pairs // width, membership),
+        control=_ablate(control, batch, label, pairs // width, membership),
+        gradients=np.bincount(pair_of_feature, weights=shares, minlength=len(pairs)),
         errors=errors,
         changes=changes,
     )
@@ -113,20 +132,25 @@ def _explain_block(score: Score, batch: Batch, label: Int[Tensor, "batch"]) -> _
 
 @torch.inference_mode()
 def _ablate(
-    score: Score, batch: Batch, label: Int[Tensor, "batch"], present: Bool[Tensor, "batch slots"]
-) -> Float[Tensor, "present"]:
-    """Measure how far the score falls when each feature that is there is taken out."""
-    whole = score(batch, label)
-    fallen = torch.zeros_like(batch["weights"])
-    for slot in range(present.shape[1]):
-        rows = present[:, slot].nonzero()[:, 0]
-        if len(rows) == 0:
-            continue
+    score: Score,
+    batch: Batch,
+    label: Int[Tensor, "batch"],
+    row_of_pair: Int[np.ndarray, "parts"],
+    membership: tuple[Int[np.ndarray, "features"], Int[np.ndarray, "features"], Int[np.ndarray, "features"]],
+) -> Float[np.ndarray, "parts"]:
+    """Measure how far the score falls when each part that is there is taken out."""
+    whole = score(batch, label).double().numpy()
+    fallen = np.empty(len(row_of_pair))
+    _, columns, pair_of_feature = membership
+    for start in range(0, len(row_of_pair), PARTS_PER_BLOCK):
+        stop = min(start + PARTS_PER_BLOCK, len(row_of_pair))
+        rows = torch.from_numpy(row_of_pair[start:stop])
         without = {name: tensor[rows] for name, tensor in batch.items()}
+        chosen = (pair_of_feature >= start) & (pair_of_feature < stop)
         without["weights"] = without["weights"].clone()
-        without["weights"][:, slot] = 0
-        fallen[rows, slot] = whole[rows] - score(without, label[rows])
-    return fallen[present].clone()
+        without["weights"][pair_of_feature[chosen] - start, columns[chosen]] = 0
+        fallen[start:stop] = whole[row_of_pair[start:stop]] - score(without, label[rows]).double().numpy()
+    return fallen
 
 
 def _integrate(
@@ -156,31 +180,28 @@ def _table(
     blocks: Sequence[_Explained],
     method: str,
     ids: Sequence[str],
-    labels: Int[np.ndarray, "examples"],
+    targets: Shaped[np.ndarray, "examples"],
     names: Sequence[str],
-    predictor: Predictor[Any],
 ) -> pl.DataFrame:
-    rows = torch.cat([block.rows for block in blocks]).numpy()
-    features = torch.cat([block.features for block in blocks]).numpy()
-    values = torch.cat([getattr(block, _METHODS[method]) for block in blocks]).double().numpy()
+    rows = np.concatenate([block.rows for block in blocks])
     columns = {
         "id": np.asarray(ids, dtype=object)[rows],
-        "target": np.asarray(predictor.task.labels, dtype=object)[labels[rows]],
-        "feature": np.asarray(names, dtype=object)[features],
+        "target": targets[rows],
+        "feature": np.asarray(names, dtype=object)[np.concatenate([block.owners for block in blocks])],
         "position": [None] * len(rows),
-        "value": values,
+        "value": np.concatenate([getattr(block, _METHODS[method]) for block in blocks]),
         "method": [method] * len(rows),
     }
     return pl.DataFrame(columns, schema=SCHEMA)
 
 
-def _check(blocks: Sequence[_Explained], control: Float[Tensor, "present"]) -> SelfCheck:
-    ablation = torch.cat([block.ablation for block in blocks]).double().numpy()
-    gradients = torch.cat([block.gradients for block in blocks]).double().numpy()
+def _check(blocks: Sequence[_Explained]) -> SelfCheck:
+    ablation = np.concatenate([block.ablation for block in blocks])
+    gradients = np.concatenate([block.gradients for block in blocks])
     return SelfCheck(
         completeness_error=max(float(block.errors.max()) for block in blocks),
         score_range=max(float(block.changes.max()) for block in blocks),
         agreement=rank_correlation(ablation, gradients),
         sign_agreement=float(np.mean(np.sign(ablation) == np.sign(gradients))),
-        randomised_agreement=rank_correlation(ablation, control.double().numpy()),
+        randomised_agreement=rank_correlation(ablation, np.concatenate([block.control for block in blocks])),
     )

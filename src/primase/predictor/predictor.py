@@ -73,7 +73,8 @@ class Predictor(Generic[InputsT]):
         log_probabilities: Tensor = self._log_probabilities(batch)
         chosen = nn.functional.one_hot(label, self.task.outputs).bool()
         others = log_probabilities.masked_fill(chosen, -torch.inf).logsumexp(dim=1)
-        return log_probabilities[chosen] - others
+        scores: Tensor = log_probabilities[chosen] - others
+        return scores
 
     def scorer(self) -> Score:
         """Return :meth:`log_odds` with the networks set to evaluation for good."""
@@ -83,7 +84,8 @@ class Predictor(Generic[InputsT]):
 
     def _log_probabilities(self, batch: Batch) -> Tensor:
         members = torch.stack([member(**batch).float().log_softmax(dim=1) for member in self.members])
-        return members.logsumexp(dim=0) - np.log(len(self.members))
+        averaged: Tensor = members.logsumexp(dim=0) - np.log(len(self.members))
+        return averaged
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from primase.data.audit import Finding
+from primase.data.audit import TWINS, Finding
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.intervals import Interval
 from primase.evaluation.metrics import metric_title
@@ -137,12 +137,12 @@ def _gap(run: TrainingRun) -> list[Block]:
     if apart is None:
         return []
     everything = run.assessment.evaluation.test["accuracy"]
-    count = next((finding.count for finding in run.findings if finding.finding == "twins across the split"), 0)
-    if not count:
+    twins = next(finding for finding in run.findings if finding.finding == TWINS)
+    if twins.severity != "warning":
         return []
     text = (
-        f"{count:,} test examples have an identical input in train. On those that have none, accuracy is "
-        f"{apart['accuracy']}; on all, {everything}. The first is the honest figure for what is new to the model."
+        f"{twins.text} On those that have none, accuracy is {apart['accuracy']}; on all, {everything}. The first is "
+        "the honest figure for what is new to the model."
     )
     return [Callout("warning", "Part of the test was seen in training", text)]
 

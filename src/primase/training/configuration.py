@@ -15,7 +15,7 @@ class TrainingConfiguration(Section):
     epochs: int = Field(default=20, ge=1)
     """The most passes over the training data."""
     batch_size: int = Field(default=256, ge=2)
-    """Examples per step."""
+    """The most examples per step; fewer where there are few, so that an epoch has some forty steps."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """The highest step size of the Adam optimiser."""
     weight_decay: float = Field(default=0.0, ge=0)
@@ -30,6 +30,8 @@ class TrainingConfiguration(Section):
     """Where to compute; auto takes a GPU where there is one."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     """Arithmetic: auto is 32-bit on a CPU and mixed bfloat16 on a GPU."""
+    cpu_threads: int = Field(default=0, ge=0)
+    """Processor cores for computing on a CPU; 0 for all. Small networks are fastest on one."""
     devices: int = Field(default=1, ge=1)
     """GPUs or processes on each machine, handed to Lightning."""
     nodes: int = Field(default=1, ge=1)

@@ -26,6 +26,9 @@ from primase.training.sampling import OrderedBatches, ShuffledBatches
 LAST = "last"
 BEST = "best"
 
+STEPS_PER_EPOCH = 40
+SMALLEST_BATCH = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -87,7 +90,7 @@ def fit(
         same weights as a run that was never interrupted.
     """
     chosen = options or FitOptions()
-    sampler = chosen.sampler or ShuffledBatches(len(train), configuration.batch_size, seed)
+    sampler = chosen.sampler or ShuffledBatches(len(train), _batch_size(len(train), configuration), seed)
     steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
     loss = chosen.loss or cross_entropy(configuration.label_smoothing)
     module = SupervisedModule(network, loss, configuration, steps=steps, transform=chosen.transform)
@@ -121,6 +124,11 @@ def fit(
     prefix = "network."
     network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return Fitted(network.cpu().eval(), events.history, events.best_epoch, precision)
+
+
+def _batch_size(examples: int, configuration: TrainingConfiguration) -> int:
+    """Take smaller batches of small data: a network that makes eight steps has learned nothing."""
+    return min(configuration.batch_size, max(examples // STEPS_PER_EPOCH, SMALLEST_BATCH))
 
 
 def _loader(batches: SupervisedBatches, sampler: Sampler[Any]) -> DataLoader[Any]:

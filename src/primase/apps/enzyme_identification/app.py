@@ -55,12 +55,16 @@ class EnzymeSplit(SplitSection):
 class EnzymeNetwork(Section):
     """The dense network on domain vectors."""
 
-    hidden: tuple[int, ...] = (512, 256)
+    hidden: tuple[int, ...] = Field(default=(256, 128), min_length=1)
     """Widths of the layers; the first reads the sparse domain vector."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of hidden values set to zero in training."""
-    domain_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of domains hidden from the network in training, so that it does not lean on one alone."""
+    domain_dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Share of domains hidden in training, so that the network also learns from the pieces of their names."""
+    names: bool = True
+    """Also read the pieces of domain names, which related families share, so that new families say something."""
+    composition: bool = True
+    """Also read length and amino-acid composition, where sequences are known."""
 
 
 class EnzymeConfiguration(Configuration):
@@ -69,7 +73,9 @@ class EnzymeConfiguration(Configuration):
     data: EnzymeData = EnzymeData()
     split: EnzymeSplit = EnzymeSplit()
     network: EnzymeNetwork = EnzymeNetwork()
-    training: TrainingConfiguration = TrainingConfiguration()
+    training: TrainingConfiguration = TrainingConfiguration(
+        epochs=8, batch_size=512, learning_rate=2e-3, weight_decay=1e-4, patience=3, cpu_threads=1
+    )
 
 
 APP = Application(

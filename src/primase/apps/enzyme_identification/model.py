@@ -1,7 +1,8 @@
 """The network of the paper's section 3.1: dense layers on the vector of Pfam domains, read sparsely.
 
-Tensors: ``features`` (batch, slots) are numbers of domains, padded with 0; ``weights`` (batch, slots) are 1 where a
-domain is there. The answer is (batch, labels) logits, to be read through a softmax.
+Tensors: ``features`` (batch, slots) are numbers of what a protein has, padded with 0: first the domains, then the
+pieces of their names and the rest; ``weights`` (batch, slots) are their values, 0 where one is taken out. The answer is
+(batch, labels) logits, to be read through a softmax.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ class EnzymeNetwork(nn.Module):
 
     Parameters
     ----------
+    features
+        The number of features.
     domains
-        The number of domains that training proteins have.
+        How many of them, the first ones, are domains.
     hidden
         Widths of the layers, the first of which reads the domain vector.
     labels
@@ -31,16 +34,17 @@ class EnzymeNetwork(nn.Module):
     dropout
         Share of hidden values set to zero in training.
     domain_dropout
-        Share of domains hidden in training.
+        Share of domains hidden in training; the pieces of their names stay.
     """
 
     def __init__(
-        self, domains: int, hidden: Sequence[int], labels: int, *, dropout: float, domain_dropout: float
+        self, features: int, domains: int, hidden: Sequence[int], labels: int, *, dropout: float, domain_dropout: float
     ) -> None:
         super().__init__()
         first = hidden[0]
+        self.domains = domains
         self.domain_dropout = domain_dropout
-        self.read = SparseLinear(domains, first)
+        self.read = SparseLinear(features, first)
         self.activate = nn.Sequential(nn.ReLU(), nn.BatchNorm1d(first), nn.Dropout(dropout))
         self.hidden = dense_stack(hidden, dropout)
         self.answer = nn.Linear(hidden[-1], labels)
@@ -50,6 +54,8 @@ class EnzymeNetwork(nn.Module):
     ) -> Float[Tensor, "batch labels"]:
         """Compute the logits of each label."""
         if self.training and self.domain_dropout:
-            weights = weights * (torch.rand_like(weights) >= self.domain_dropout)
+            hidden = (features <= self.domains) & (torch.rand_like(weights) < self.domain_dropout)
+            weights = weights.masked_fill(hidden, 0.0)
         sparse = self.activate(self.read(features, weights))  # (batch, hidden[0])
-        return self.answer(self.hidden(sparse))  # (batch, labels)
+        logits: Tensor = self.answer(self.hidden(sparse))  # (batch, labels)
+        return logits

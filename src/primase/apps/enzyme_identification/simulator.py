@@ -7,14 +7,14 @@ the number of domains gives the answer away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from pyhmmer.easel import Alphabet, TextMSA, TextSequence
-from pyhmmer.plan7 import HMM, Background, Builder
+from pyhmmer.plan7 import Background, Builder
 
 from primase.apps.workflow import Simulated
 from primase.bio.fasta import SequenceRecord, write_fasta
@@ -52,13 +52,14 @@ def simulate(folder: Path, count: int, seed: int) -> Simulated:
     deciding = {f"Deciding_{number + 1}": _draw(generator, FAMILY_LENGTH) for number in range(DECIDING_FAMILIES)}
     ordinary = {f"Ordinary_{number + 1}": _draw(generator, FAMILY_LENGTH) for number in range(ORDINARY_FAMILIES)}
     _write_profiles(folder / "profiles.hmm", {**deciding, **ordinary}, generator)
+    sizes = {"positives": count // 2, "negatives": count - count // 2}
     parts = {}
-    for name, positives in (("positives", True), ("negatives", False)):
-        size = count // 2 if positives else count - count // 2
+    for name, size in sizes.items():
+        planted_families = deciding if name == "positives" else {}
         parts[name] = [
-            _protein(f"{name[:-1]}_{number:05}", positives, deciding, ordinary, generator) for number in range(size)
+            _protein(f"{name[:-1]}_{number:05}", planted_families, ordinary, generator) for number in range(size)
         ]
-        write_fasta(folder / f"{name}.fa", (planted.record for planted in parts[name]))
+        write_fasta(folder / f"{name}.fa", (protein.record for protein in parts[name]))
     _write_domains(folder / "domains.tsv", parts)
     planted = [protein.truth for protein in parts["positives"] if protein.truth is not None]
     words = ["--positives", "positives.fa", "--negatives", "negatives.fa", "--profiles", "profiles.hmm"]
@@ -78,16 +79,11 @@ def _mutate(consensus: str, generator: np.random.Generator) -> str:
 
 
 def _protein(
-    name: str,
-    positive: bool,
-    deciding: dict[str, str],
-    ordinary: dict[str, str],
-    generator: np.random.Generator,
+    name: str, deciding: Mapping[str, str], ordinary: Mapping[str, str], generator: np.random.Generator
 ) -> _Planted:
-    families = [
-        str(family) for family in generator.choice(list(ordinary), size=generator.integers(2, 5), replace=False)
-    ]
-    if positive:
+    """Draw a protein of ordinary families, one of which is replaced by a deciding one if there are any."""
+    families = [str(family) for family in generator.choice(list(ordinary), generator.integers(2, 5), replace=False)]
+    if deciding:
         families[int(generator.integers(len(families)))] = str(generator.choice(list(deciding)))
     sequence, truth = "M", None
     for family in families:
@@ -107,7 +103,7 @@ def _write_profiles(path: Path, families: dict[str, str], generator: np.random.G
             profile.write(file)
 
 
-def _profiles(families: dict[str, str], generator: np.random.Generator) -> Iterator[HMM]:
+def _profiles(families: dict[str, str], generator: np.random.Generator) -> Iterator[Any]:
     alphabet = Alphabet.amino()
     builder, background = Builder(alphabet, seed=42), Background(alphabet)
     for name, consensus in families.items():

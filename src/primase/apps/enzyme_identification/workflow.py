@@ -14,12 +14,11 @@ from torch import nn
 from primase.apps.enzyme_identification import pages
 from primase.apps.enzyme_identification.app import EnzymeConfiguration
 from primase.apps.enzyme_identification.data import read_labelled, stream_unlabelled
-from primase.apps.enzyme_identification.encoding import DomainEncoder, number_names
+from primase.apps.enzyme_identification.encoding import ProteinEncoder, describe_sequences
 from primase.apps.enzyme_identification.model import EnzymeNetwork
 from primase.apps.enzyme_identification.proteins import Proteins
 from primase.apps.enzyme_identification.simulator import simulate
 from primase.apps.workflow import Explanation, Labelled, Simulated, Workflow
-from primase.bio.alphabets import PROTEIN
 from primase.bio.similarity import cluster_sequences, nearest_similarity
 from primase.data.audit import Finding, Fingerprints
 from primase.data.encoding import Encoder, EncoderState
@@ -59,7 +58,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         self, path: Path, configuration: EnzymeConfiguration, encoder: Encoder[Proteins], listener: Listener
     ) -> Iterator[Examples[Proteins]]:
         """Read a FASTA file or a table, block by block."""
-        return stream_unlabelled(path, configuration.data, _domain_encoder(encoder).profiles, listener)
+        return stream_unlabelled(path, configuration.data, _protein_encoder(encoder).profiles, listener)
 
     def policy(self, examples: Examples[Proteins], configuration: EnzymeConfiguration) -> str:
         """Take parts that are given; else keep homologous proteins together."""
@@ -91,14 +90,19 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """Say what one unit is."""
         return "protein" if policy == "random" else "homology cluster"
 
+    @property
+    def input_name(self) -> str:
+        """Name the input."""
+        return "domain set"
+
     def fingerprints(self, inputs: Proteins) -> Fingerprints:
-        """Write the domain set of each protein: all that the network sees."""
+        """Write the domain set of each protein, in the order of the alphabet."""
         return inputs.domain_texts()
 
     def audit(self, examples: Examples[Proteins], partition: Partition | None, listener: Listener) -> list[Finding]:
         """Count proteins without a domain, and test proteins whose near twin is in train."""
         del listener
-        count = int((examples.inputs.domains.matrix.sum(axis=1) == 0).sum())
+        count = int((np.diff(examples.inputs.domains.matrix.indptr) == 0).sum())
         share = count / len(examples)
         text = (
             f"{count:,} of {len(examples):,} proteins ({share:.1%}) have no domain of the profile set. For them the "
@@ -121,20 +125,21 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             Finding("near-identical sequences across the split", near, "warning" if near else "info", text),
         ]
 
-    def fit_encoder(self, train: Examples[Proteins], configuration: EnzymeConfiguration) -> DomainEncoder:
-        """Take the domains of the training proteins as the vocabulary."""
-        del configuration
-        return DomainEncoder.fit(train.inputs)
+    def fit_encoder(self, train: Examples[Proteins], configuration: EnzymeConfiguration) -> ProteinEncoder:
+        """Learn the features of the training proteins."""
+        settings = configuration.network
+        return ProteinEncoder.fit(train.inputs, names=settings.names, composition=settings.composition)
 
-    def load_encoder(self, state: EncoderState) -> DomainEncoder:
-        """Read the vocabulary of a bundle."""
-        return DomainEncoder.from_state(state)
+    def load_encoder(self, state: EncoderState) -> ProteinEncoder:
+        """Read the encoder of a bundle."""
+        return ProteinEncoder.from_state(state)
 
     def network(self, encoder: Encoder[Proteins], task: Task, configuration: EnzymeConfiguration) -> nn.Module:
         """Build the dense network."""
-        settings = configuration.network
+        settings, known = configuration.network, _protein_encoder(encoder)
         return EnzymeNetwork(
-            len(_domain_encoder(encoder).vocabulary),
+            known.size,
+            len(known.vocabulary),
             settings.hidden,
             task.outputs,
             dropout=settings.dropout,
@@ -145,7 +150,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """Guess the majority, weigh each domain, look up the proteins that share most domains."""
 
         def vectors(examples: Examples[Proteins]) -> Features:
-            return _domain_encoder(encoder).matrix(examples.inputs)
+            return _protein_encoder(encoder).matrix(examples.inputs)
 
         return (
             majority_baseline(),
@@ -162,12 +167,12 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
 
     def subsets(self, test: Examples[Proteins], encoder: Encoder[Proteins]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
         """Look apart at the proteins about which the network has something to go on."""
-        known = _domain_encoder(encoder).known(test.inputs)
+        known = _protein_encoder(encoder).known(test.inputs)
         return {KNOWN: known, NOTHING_KNOWN: ~known}
 
     def columns(self, inputs: Proteins, encoder: Encoder[Proteins]) -> pl.DataFrame:
         """List the domains found, and say when the model has nothing to go on."""
-        known = _domain_encoder(encoder).known(inputs)
+        known = _protein_encoder(encoder).known(inputs)
         return pl.DataFrame(
             {
                 "domains": pl.Series(inputs.domain_texts().tolist(), dtype=pl.String),
@@ -192,25 +197,22 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         return simulate(folder, count, seed)
 
 
-def _domain_encoder(encoder: Encoder[Proteins]) -> DomainEncoder:
-    assert isinstance(encoder, DomainEncoder)
+def _protein_encoder(encoder: Encoder[Proteins]) -> ProteinEncoder:
+    assert isinstance(encoder, ProteinEncoder)
     return encoder
 
 
 def _attribute(predictor: Predictor[Proteins], examples: Examples[Proteins], listener: Listener) -> Attribution:
-    encoder = _domain_encoder(predictor.encoder)
+    encoded = _protein_encoder(predictor.encoder).encode(examples.inputs)
     labels = predictor.logits(examples.inputs).argmax(axis=1)
-    names = number_names(encoder)
-    return explain_features(predictor, encoder.encode(examples.inputs), examples.ids.tolist(), labels, names, listener=listener)
+    return explain_features(predictor, encoded, examples.ids.tolist(), labels, listener=listener)
 
 
 def _domain_counts(examples: Examples[Proteins]) -> Float[np.ndarray, "proteins one"]:
-    return np.asarray(examples.inputs.domains.matrix.sum(axis=1), dtype=np.float64).reshape(-1, 1)
+    return np.diff(examples.inputs.domains.matrix.indptr).astype(np.float64).reshape(-1, 1)
 
 
 def _length_and_composition(examples: Examples[Proteins]) -> Float[np.ndarray, "proteins columns"]:
     sequences = examples.inputs.sequences
     assert sequences is not None
-    lengths = sequences.str.len_chars().cast(pl.Float64)
-    shares = [sequences.str.count_matches(letter, literal=True) / lengths for letter in PROTEIN.letters]
-    return np.column_stack([np.log(lengths.to_numpy()), *(share.to_numpy() for share in shares)])
+    return describe_sequences(sequences)

@@ -1,0 +1,1 @@
+"""The ninth application of the tests: does this protein stand the heat, by its composition?"""

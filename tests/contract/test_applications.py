@@ -1,0 +1,445 @@
+"""What every application must do, whatever its question; a new one is tested by being discovered."""
+
+import html
+import json
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, average_precision_score, matthews_corrcoef, roc_auc_score
+from torch.nn import functional
+
+import primase
+from primase.apps.card import HEADINGS, read_card
+from primase.apps.discovery import applications
+from primase.apps.workflow import Workflow
+from primase.configuration import configure, options, settings_of, to_toml
+from primase.data.tasks import Task
+from primase.errors import InputError
+from primase.events import silent
+from primase.report.page import render_page
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+KEYS = {
+    *("application", "task", "dataset", "split", "test", "subsets", "baselines", "probes", "calibration", "audit"),
+    *("seconds", "peak_memory_mib", "precision", "seed"),
+}
+FILES = {
+    *("bundle.json", "member-1.safetensors", "members.parquet", "predictions.parquet", "metrics.json", "report.html"),
+    *("card.md", "config.toml"),
+}
+
+
+def read(rehearsal):
+    configuration = configure(rehearsal.application.configuration, rehearsal.settings)
+    return configuration, rehearsal.application.load().read(configuration, None, silent)
+
+
+def verb_or_skip(rehearsal, verb):
+    if verb not in rehearsal.application.verbs:
+        pytest.skip(f"{rehearsal.application.name} is not capable of {verb}")
+
+
+def target_numbers(table, labels):
+    return table["target"].replace_strict({label: number for number, label in enumerate(labels)}).to_numpy()
+
+
+def test_there_is_an_application():
+    assert "enzyme-identification" in applications()
+
+
+# What it says of itself
+
+
+def test_it_says_what_it_is(rehearsal):
+    application = rehearsal.application
+    assert application.question.endswith("?")
+    assert application.architecture
+    assert re.fullmatch(r"3\.\d", application.section)
+    assert "train" in application.verbs
+    assert isinstance(application.load(), Workflow)
+
+
+def test_its_card_says_all_that_a_card_must(rehearsal):
+    card = read_card(rehearsal.application.folder)
+    assert all(card[heading] for heading in HEADINGS)
+
+
+def test_its_demo_is_a_configuration(rehearsal):
+    application = rehearsal.application
+    assert application.demo
+    configure(application.configuration, application.demo)
+
+
+def test_its_demo_is_a_registered_data_set(rehearsal):
+    named = rehearsal.application.demo.get("dataset")
+    assert named is None or named in {source.name for source in rehearsal.application.sources}
+
+
+# Configuration
+
+
+def test_every_setting_has_a_help_text(rehearsal):
+    settings = options(rehearsal.application.configuration)
+    assert [name for name, option in settings.items() if not (option.field.description or "").strip()] == []
+
+
+def test_every_setting_has_a_flag_of_its_own(rehearsal):
+    flags = [option.flag for option in options(rehearsal.application.configuration).values()]
+    assert len(flags) == len(set(flags))
+    assert not {"--out", "--config", "--resume", "--help"} & set(flags)
+
+
+def test_every_setting_is_an_option_of_train(rehearsal, command_line):
+    outcome = command_line("train", rehearsal.application.name, "--help")
+    assert outcome.status == 0
+    assert all(option.flag in outcome.output for option in options(rehearsal.application.configuration).values())
+
+
+def test_giving_one_setting_changes_no_other(rehearsal):
+    defaults = settings_of(rehearsal.application.configuration())
+    given = settings_of(configure(rehearsal.application.configuration, {"epochs": 3, "validation_fraction": 0.2}))
+    assert {name for name in defaults if given[name] != defaults[name]} == {"epochs", "validation_fraction"}
+
+
+def test_the_help_tells_the_defaults(rehearsal, command_line):
+    output = " ".join(command_line("train", rehearsal.application.name, "--help").output.split())
+    for name, value in settings_of(rehearsal.application.configuration()).items():
+        if type(value) in {int, float}:
+            flag = f" --{name.replace('_', '-')} "
+            own = output[output.index(flag) + len(flag) :].split(" --", maxsplit=1)[0]
+            assert f"[default: {value}" in own, name
+
+
+def test_configuration_survives_a_file(rehearsal, tmp_path):
+    settings = {**rehearsal.settings, "seed": 5, "validation_fraction": 0.123, "learning_rate": 3.5e-4}
+    configuration = configure(rehearsal.application.configuration, settings)
+    (tmp_path / "config.toml").write_text(to_toml(configuration), encoding="utf-8")
+    again = configure(rehearsal.application.configuration, {}, file=tmp_path / "config.toml")
+    assert again == configuration
+    assert again != configure(rehearsal.application.configuration, rehearsal.settings)
+
+
+def test_the_configuration_of_a_bundle_trains_it_again(rehearsal, run):
+    again = configure(rehearsal.application.configuration, {}, file=run.path / "config.toml")
+    assert again == configure(rehearsal.application.configuration, rehearsal.settings)
+
+
+# Learning
+
+
+def test_it_overfits_one_batch(rehearsal):
+    configuration, labelled = read(rehearsal)
+    without_dropout = {name: 0.0 for name in settings_of(configuration) if "dropout" in name}
+    configuration = configure(rehearsal.application.configuration, {**rehearsal.settings, **without_dropout})
+    workflow = rehearsal.application.load()
+    different = np.unique(workflow.fingerprints(labelled.examples.inputs).astype(str), return_index=True)[1]
+    examples = labelled.examples.take(np.random.default_rng(0).permutation(different)[:32])
+    assert len(np.unique(examples.targets)) > 1
+    encoder = workflow.fit_encoder(examples, configuration)
+    torch.manual_seed(0)
+    network = workflow.network(encoder, labelled.task, configuration)
+    batch, targets = encoder.encode(examples.inputs).batch(np.arange(32)), torch.from_numpy(examples.targets)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(100):
+        optimizer.zero_grad()
+        logits = network(**batch)
+        loss = functional.cross_entropy(logits, targets)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
+    assert torch.equal(logits.argmax(dim=1), targets)
+
+
+def test_it_learns_the_simulated_truth(run):
+    assert run.metrics["test"]["accuracy"]["value"] > run.metrics["baselines"]["majority class"]["accuracy"]["high"]
+
+
+def test_the_same_seed_gives_the_same_bits(rehearsal, run, tmp_path):
+    again = rehearsal.train(tmp_path / "again")
+    members = sorted(path.name for path in run.path.glob("*.safetensors"))
+    assert members
+    assert all((again.path / name).read_bytes() == (run.path / name).read_bytes() for name in members)
+    first, second = (pl.read_parquet(path / "predictions.parquet") for path in (run.path, again.path))
+    assert first.equals(second)
+    assert again.metrics["test"] == run.metrics["test"]
+
+
+def test_another_seed_gives_another_model(rehearsal, run, tmp_path):
+    other = rehearsal.train(tmp_path / "other", seed=1, epochs=1)
+    first, second = (pl.read_parquet(path / "members.parquet") for path in (run.path, other.path))
+    assert first["id"].equals(second["id"])
+    assert not first["part"].equals(second["part"])
+    assert (other.path / "member-1.safetensors").read_bytes() != (run.path / "member-1.safetensors").read_bytes()
+
+
+def test_shuffled_labels_give_chance(rehearsal, monkeypatch, tmp_path):
+    workflow = type(rehearsal.application.load())
+    honest = workflow.read
+
+    def shuffled(self, *arguments):
+        labelled = honest(self, *arguments)
+        targets = np.random.default_rng(7).permutation(labelled.examples.targets)
+        return replace(labelled, examples=replace(labelled.examples, targets=targets))
+
+    monkeypatch.setattr(workflow, "read", shuffled)
+    run = rehearsal.train(tmp_path / "shuffled", test_fraction=0.4, epochs=6)
+    majority = run.metrics["baselines"]["majority class"]["accuracy"]["high"]
+    for name, figures in {"network": run.metrics["test"], **run.metrics["baselines"], **run.metrics["probes"]}.items():
+        assert figures["accuracy"]["low"] <= majority + 0.02, name
+        if "auroc" in figures:
+            assert figures["auroc"]["low"] - 0.03 <= 0.5 <= figures["auroc"]["high"] + 0.03, name
+
+
+def test_no_unit_is_torn_and_no_part_is_empty(run):
+    members = pl.read_parquet(run.path / "members.parquet")
+    assert set(members["part"]) == {"train", "validation", "test"}
+    assert members.group_by("group").agg(pl.col("part").n_unique())["part"].max() == 1
+
+
+# Prediction
+
+
+def test_prediction_depends_neither_on_order_nor_on_batch_size(rehearsal, model):
+    _, labelled = read(rehearsal)
+    inputs = labelled.examples.inputs
+    together = model.predictor.probabilities(inputs)
+    order = np.random.default_rng(0).permutation(len(inputs))
+    np.testing.assert_allclose(model.predictor.probabilities(inputs.take(order)), together[order], atol=1e-5)
+    for position in order[:20]:
+        alone = model.predictor.probabilities(inputs.take(np.array([position])))
+        np.testing.assert_allclose(alone[0], together[position], atol=1e-5)
+
+
+def test_prediction_is_one_row_per_record(rehearsal, model):
+    verb_or_skip(rehearsal, "predict")
+    table = model.predict(rehearsal.input)
+    labels = model.predictor.task.labels
+    probabilities = table.select(f"probability_{label}" for label in labels).to_numpy()
+    assert table.columns[: len(labels) + 2] == ["id", "prediction", *(f"probability_{label}" for label in labels)]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert table["prediction"].to_list() == [labels[column] for column in probabilities.argmax(axis=1)]
+    assert table["id"].n_unique() == len(table) > 0
+
+
+def test_a_loaded_bundle_says_what_the_training_run_said(rehearsal, run, model):
+    _, labelled = read(rehearsal)
+    written = pl.read_parquet(run.path / "predictions.parquet")
+    position = {name: row for row, name in enumerate(labelled.examples.ids)}
+    inputs = labelled.examples.inputs.take(np.array([position[name] for name in written["id"]]))
+    columns = written.select(f"probability_{label}" for label in model.predictor.task.labels)
+    np.testing.assert_allclose(model.predictor.probabilities(inputs), columns.to_numpy(), atol=1e-6)
+
+
+def test_a_bundle_moved_elsewhere_predicts_the_same_without_a_cache(rehearsal, run, model, monkeypatch, tmp_path):
+    verb_or_skip(rehearsal, "predict")
+    expected = model.predict(rehearsal.input)
+    shutil.copytree(run.path, tmp_path / "elsewhere" / "model")
+    monkeypatch.setenv("PRIMASE_CACHE", str(tmp_path / "empty cache"))
+    moved = primase.load(tmp_path / "elsewhere" / "model").predict(rehearsal.input)
+    assert moved.equals(expected)
+
+
+# Explanation
+
+
+def planted_and_others(attributions, planted):
+    """Mark the rows of the examples with something planted that are about it."""
+    truth = {item["id"]: item for item in planted}
+
+    def is_planted(row):
+        item = truth[row["id"]]
+        if "feature" in item:
+            return row["feature"] == item["feature"]
+        return item["start"] <= row["position"] < item["end"]
+
+    rows = attributions.filter(pl.col("id").is_in(list(truth)))
+    return rows.with_columns(planted=pl.Series([is_planted(row) for row in rows.iter_rows(named=True)]))
+
+
+def test_explanation_finds_what_was_planted(rehearsal, model, tmp_path):
+    verb_or_skip(rehearsal, "explain")
+    attribution = model.explain(rehearsal.input, tmp_path / "why")
+    written = pl.read_parquet(tmp_path / "why" / "attributions.parquet")
+    assert written.equals(attribution.table)
+    assert written.columns == ["id", "target", "feature", "position", "value", "method"]
+    assert (tmp_path / "why" / "report.html").exists()
+    marked = planted_and_others(written, rehearsal.truth["planted"])
+    assert marked["id"].n_unique() >= 0.9 * len(rehearsal.truth["planted"])
+    for method, rows in marked.partition_by("method", as_dict=True).items():
+        assert rows["planted"].any(), method
+        assert roc_auc_score(rows["planted"], rows["value"]) >= 0.95, method
+
+
+def test_explanation_checks_itself(rehearsal, model, tmp_path):
+    verb_or_skip(rehearsal, "explain")
+    check = model.explain(rehearsal.input, tmp_path / "why").check
+    assert check.completeness_error < 0.05 * check.score_range
+    assert check.agreement > 0.5
+    assert abs(check.randomised_agreement) < check.agreement
+
+
+# What is written
+
+
+def test_a_bundle_holds_what_is_documented_and_no_pickle(run):
+    assert FILES <= {path.name for path in run.path.iterdir()}
+    assert {path.suffix for path in run.path.iterdir()} <= {".json", ".safetensors", ".parquet", ".html", ".md", ".toml"}
+    starts = [path.read_bytes()[:2] for path in run.path.iterdir()]
+    assert not [start for start in starts if start == b"PK" or (start[:1] == b"\x80" and start[1] <= 5)]
+
+
+def test_training_leaves_nothing_beside_the_bundle(run):
+    assert [path.name for path in run.path.parent.iterdir()] == [run.path.name]
+
+
+def test_metrics_have_the_documented_keys(run):
+    metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics.keys() >= KEYS
+    assert set(metrics["split"]) == {"policy", "sizes"}
+    assert set(metrics["split"]["sizes"]) == {"train", "validation", "test"}
+    assert metrics["calibration"].keys() >= {"method", "ece_before", "ece_after"}
+    assert all(finding.keys() >= {"finding", "count", "severity"} for finding in metrics["audit"])
+    assert len(metrics["baselines"]) >= 2
+    assert metrics["probes"]
+    figures = [metrics["test"], *metrics["baselines"].values(), *metrics["probes"].values(), *metrics["subsets"].values()]
+    assert all(set(interval) == {"value", "low", "high"} for named in figures for interval in named.values())
+
+
+def test_metrics_can_be_recomputed_from_the_predictions(rehearsal, run):
+    table = pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test")
+    state = json.loads((run.path / "bundle.json").read_text(encoding="utf-8"))["task"]
+    task = Task.from_state(state)
+    targets = target_numbers(table, task.labels)
+    probabilities = table.select(f"probability_{label}" for label in task.labels).to_numpy()
+    expected = {"accuracy": accuracy_score(targets, probabilities.argmax(axis=1))}
+    expected["mcc"] = matthews_corrcoef(targets, probabilities.argmax(axis=1))
+    if task.kind == "binary":
+        expected["auroc"] = roc_auc_score(targets, probabilities[:, 1])
+        expected["auprc"] = average_precision_score(targets, probabilities[:, 1])
+        expected["brier"] = float(np.mean((probabilities[:, 1] - targets) ** 2))
+    assert table["prediction"].to_list() == [task.labels[number] for number in probabilities.argmax(axis=1)]
+    assert run.metrics["split"]["sizes"]["test"] == len(table)
+    for name, value in expected.items():
+        assert run.metrics["test"][name]["value"] == pytest.approx(value, abs=1e-9), name
+
+
+def test_the_report_opens_offline(run):
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 3_000_000
+    assert "<script" not in page.lower()
+    addresses = re.findall(r"""(?:src|href|xlink:href)\s*=\s*["']([^"']*)|url\(([^)]*)\)|@import\s+(\S+)""", page)
+    outside = [address for found in addresses for address in found if re.match(r"""["']?(https?:)?//""", address)]
+    assert outside == []
+
+
+def test_the_report_says_how_to_do_it_again(rehearsal, run):
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    commands = [html.unescape(re.sub(r"<[^>]*>", "", code)) for code in re.findall(r"<code>(.*?)</code>", page)]
+    (words,) = [shlex.split(code) for code in commands if code.startswith("primase train")]
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    assert words[:3] == ["primase", "train", rehearsal.application.name]
+    assert given["--out"] == run.path.name
+    known = options(rehearsal.application.configuration)
+    expected = {known[name].flag: str(value) for name, value in rehearsal.settings.items()}
+    defaults = settings_of(rehearsal.application.configuration())
+    changed = {known[name].flag for name, value in rehearsal.settings.items() if value != defaults[name]}
+    assert {flag: value for flag, value in given.items() if flag != "--out"} == {flag: expected[flag] for flag in changed}
+
+
+def test_the_report_escapes_what_users_call_their_examples(rehearsal, model):
+    verb_or_skip(rehearsal, "explain")
+    _, labelled = read(rehearsal)
+    examples = labelled.examples.take(np.arange(5))
+    examples = replace(examples, ids=np.array([HOSTILE] * 5, dtype=object))
+    explanation = rehearsal.application.load().explain(model.predictor, examples, silent)
+    page = render_page("Why?", HOSTILE, explanation.sections, facts=[("Input", HOSTILE)], version=HOSTILE)
+    assert "alert(1)" in page
+    assert not re.search(r"<script|<img src=x", page, flags=re.IGNORECASE)
+
+
+def test_the_model_card_has_every_heading(run):
+    card = (run.path / "card.md").read_text(encoding="utf-8").lower()
+    headings = re.findall(r"^#+ (.*)$", card, flags=re.MULTILINE)
+    for word in ("intended use", "data", "split", "metric", "limit"):
+        assert any(word in heading for heading in headings), word
+    assert "95 %" in card or "95%" in card
+
+
+# Bad input
+
+
+def test_a_missing_file_is_named(rehearsal, tmp_path):
+    word = rehearsal.truth["inputs"][0].lstrip("-").replace("-", "_")
+    with pytest.raises(InputError, match=r"not-there\.file"):
+        rehearsal.train(tmp_path / "out", **{word: tmp_path / "not-there.file"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_is_named(rehearsal, tmp_path):
+    word = rehearsal.truth["inputs"][0].lstrip("-").replace("-", "_")
+    empty = tmp_path / f"empty{rehearsal.input.suffix}"
+    empty.write_bytes(b"")
+    with pytest.raises(InputError, match="empty"):
+        rehearsal.train(tmp_path / "out", **{word: empty})
+    assert list(tmp_path.iterdir()) == [empty]
+
+
+def test_no_input_at_all_says_what_is_accepted(rehearsal, tmp_path):
+    with pytest.raises(InputError, match="--"):
+        primase.train(rehearsal.application.name, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+# The simulator
+
+
+def test_the_simulator_depends_on_its_seed_alone(rehearsal, tmp_path):
+    workflow = rehearsal.application.load()
+    contents = []
+    for number, seed in enumerate([3, 3, 4]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        workflow.simulate(folder, 20, seed)
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert contents[0] == contents[1]
+    assert contents[0] != contents[2]
+
+
+# Lightness
+
+
+@pytest.mark.parametrize("words", [[], ["apps"], ["--help"], ["train", "--help"], ["data", "list"]], ids=" ".join)
+def test_torch_stays_away_until_there_is_work(start, words):
+    program = f"""
+import sys
+import primase
+if {bool(words)}:
+    from primase.cli.main import main
+    sys.argv = ["primase", *{words}]
+    try:
+        main()
+    except SystemExit as done:
+        assert done.code == 0
+loaded = {{"torch", "lightning", "sklearn", "captum", "matplotlib"}} & set(sys.modules)
+sys.exit(f"loaded {{loaded}}" if loaded else 0)
+"""
+    process = start("-c", program)
+    output, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (0, "")
+    if words == ["apps"]:
+        assert all(name in output for name in applications())
+
+
+def test_an_application_is_found_without_torch(start):
+    program = "import sys; from primase.apps.discovery import applications; applications(); sys.exit('torch' in sys.modules)"
+    process = start("-c", program)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "torch" in sys.modules

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from primase.data.tasks import Task
+from primase.errors import InputError
+
+
+def test_the_number_of_labels_decides_the_kind():
+    assert Task.from_labels(("no", "yes")) == Task("binary", ("no", "yes"))
+    assert Task.from_labels(("a", "b", "c")).kind == "multiclass"
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [("binary", ("a",)), ("binary", ("a", "b", "c")), ("multiclass", ("a", "b")), ("binary", ("a", "a")), ("binary", ())],
+)
+def test_labels_that_do_not_fit_are_refused(kind, labels):
+    with pytest.raises(InputError, match=f"a {kind} task needs"):
+        Task(kind, labels)
+
+
+def test_prediction_columns():
+    task = Task("multiclass", ("x", "y", "z"))
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+    table = task.prediction_columns(probabilities)
+    assert table.columns == ["prediction", "probability_x", "probability_y", "probability_z"]
+    assert table["prediction"].to_list() == ["y", "x"]
+    np.testing.assert_array_equal(table.drop("prediction").to_numpy(), probabilities)
+
+
+def test_no_predictions_still_have_columns():
+    table = Task("binary", ("no", "yes")).prediction_columns(np.empty((0, 2)))
+    assert table.columns == ["prediction", "probability_no", "probability_yes"]
+    assert len(table) == 0
+
+
+def test_target_column():
+    assert Task("binary", ("no", "yes")).target_column(np.array([1, -1, 0])).to_list() == ["yes", None, "no"]
+
+
+@pytest.mark.parametrize(("labels", "metric", "outputs"), [(("n", "y"), "auroc", 2), (("a", "b", "c"), "macro_f1", 3)])
+def test_main_metric_and_outputs(labels, metric, outputs):
+    task = Task.from_labels(labels)
+    assert (task.main_metric, task.outputs) == (metric, outputs)
+
+
+def test_a_task_survives_json():
+    task = Task("multiclass", ("x", "ü", "z"))
+    assert Task.from_state(task.to_state()) == task

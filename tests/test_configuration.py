@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from primase.configuration import Section, configure, options, settings_of, to_toml
+from primase.errors import ConfigurationError
+
+
+class Oven(Section):
+    """How to bake."""
+
+    heat_celsius: float = Field(default=180.0, gt=0)
+    """How hot."""
+    racks: tuple[int, ...] = (1, 3)
+    """Which racks to use."""
+    mode: Literal["fan", "grill"] = "fan"
+    """Where the heat comes from."""
+    preheat: bool = True
+    """Wait until it is hot."""
+
+
+class Dough(Section):
+    """What to bake."""
+
+    recipe: Path | None = None
+    """A file with the recipe."""
+    name: str = "bread"
+    """What it is called."""
+
+
+class Baking(Section):
+    """All about baking."""
+
+    seed: int = Field(default=0, ge=0)
+    """Of poppy."""
+    oven: Oven = Oven()
+    dough: Dough = Dough()
+
+
+class Pizza(Baking):
+    """Baking with other defaults."""
+
+    oven: Oven = Oven(heat_celsius=300.0, racks=(2,))
+
+
+def test_options_are_named_by_setting():
+    known = options(Baking)
+    assert list(known) == ["seed", "heat_celsius", "racks", "mode", "preheat", "recipe", "name"]
+    assert known["heat_celsius"].section == "oven"
+    assert known["heat_celsius"].flag == "--heat-celsius"
+    assert known["heat_celsius"].field.description == "How hot."
+    assert known["seed"].section is None
+
+
+def test_two_settings_of_one_name_are_a_fault_of_ours():
+    class Twice(Section):
+        oven: Oven = Oven()
+        other: Oven = Oven()
+
+    with pytest.raises(ValueError, match="two sections of Twice have a setting called heat_celsius"):
+        options(Twice)
+
+
+def test_flat_settings_find_their_section():
+    made = configure(Baking, {"seed": 3, "heat_celsius": 200, "name": "rye"})
+    assert (made.seed, made.oven.heat_celsius, made.dough.name) == (3, 200.0, "rye")
+    assert made.oven.mode == "fan"
+
+
+def test_a_section_keeps_its_own_defaults_when_one_setting_is_given():
+    made = configure(Pizza, {"mode": "grill"})
+    assert made.oven == Oven(heat_celsius=300.0, racks=(2,), mode="grill")
+
+
+def test_a_file_keeps_the_defaults_of_a_section_too(tmp_path):
+    (tmp_path / "pizza.toml").write_text('[oven]\nmode = "grill"\n')
+    assert configure(Pizza, {}, file=tmp_path / "pizza.toml").oven.heat_celsius == 300.0
+
+
+def test_settings_win_over_the_file(tmp_path):
+    (tmp_path / "baking.toml").write_text("seed = 7\n[oven]\nheat_celsius = 150\nracks = [2]\n")
+    made = configure(Baking, {"heat_celsius": 99.0}, file=tmp_path / "baking.toml")
+    assert (made.seed, made.oven.heat_celsius, made.oven.racks) == (7, 99.0, (2,))
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "baking.toml").write_text('[dough]\nrecipe = "rye.txt"\n')
+    monkeypatch.chdir(tmp_path)
+    assert configure(Baking, {}, file=Path("sub/baking.toml")).dough.recipe == tmp_path / "sub" / "rye.txt"
+
+
+def test_absolute_paths_in_a_file_stay(tmp_path):
+    (tmp_path / "baking.toml").write_text('[dough]\nrecipe = "/flour/rye.txt"\n')
+    assert configure(Baking, {}, file=tmp_path / "baking.toml").dough.recipe == Path("/flour/rye.txt")
+
+
+bakings = st.builds(
+    Baking,
+    seed=st.integers(min_value=0, max_value=2**53),
+    oven=st.builds(
+        Oven,
+        heat_celsius=st.floats(min_value=1e-300, max_value=1e300),
+        racks=st.lists(st.integers(min_value=-5, max_value=5)).map(tuple),
+        mode=st.sampled_from(["fan", "grill"]),
+        preheat=st.booleans(),
+    ),
+    dough=st.builds(
+        Dough,
+        recipe=st.none() | st.sampled_from([Path("/a b/c"), Path("/ü")]),
+        name=st.text(st.characters(exclude_categories=["Cs"])),
+    ),
+)
+
+
+@given(bakings)
+def test_every_configuration_survives_toml_and_flat_settings(tmp_path_factory, made):
+    path = tmp_path_factory.getbasetemp() / "round-trip.toml"
+    path.write_text(to_toml(made), encoding="utf-8", newline="")
+    assert configure(Baking, {}, file=path) == made
+    assert configure(Baking, settings_of(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"heat": 3}, r"heat: there is no such setting\. Accepted: heat_celsius, mode"),
+        ({"heat_celsius": -3}, r"--heat-celsius: this value is not accepted\. Found: -3\. Accepted: greater than 0"),
+        ({"heat_celsius": "hot"}, r"--heat-celsius: .*Found: hot"),
+        ({"mode": "steam"}, r"--mode: .*Found: steam\. Accepted: 'fan' or 'grill'"),
+        ({"racks": (1, "top")}, r"--racks: .*Found: top"),
+        ({"seed": -1}, r"--seed: .*greater than or equal to 0"),
+    ],
+)
+def test_what_is_not_accepted_is_named(settings, expected):
+    with pytest.raises(ConfigurationError, match=expected):
+        configure(Baking, settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[oven]\nheat = 3\n", r"oven\.heat: there is no such setting"),
+        ("[stove]\nheat = 3\n", r"stove: there is no such setting"),
+        ("[oven\n", r"baking\.toml: the configuration file is not TOML"),
+        ("oven = 3\n", "oven"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path, text, expected):
+    (tmp_path / "baking.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=expected):
+        configure(Baking, {}, file=tmp_path / "baking.toml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "baking.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not TOML"):
+        configure(Baking, {}, file=tmp_path / "baking.toml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match="absent.toml: the configuration file cannot be read"):
+        configure(Baking, {}, file=tmp_path / "absent.toml")
+
+
+def test_a_configuration_cannot_be_changed():
+    made = configure(Baking, {})
+    with pytest.raises(ValueError, match="frozen"):
+        made.seed = 3
