@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from primase.apps.contract import Application
@@ -26,6 +27,10 @@ from primase.configuration import options
 if TYPE_CHECKING:  # the tests of the command line check that torch stays away until it is needed
     from primase.models import Model
     from primase.pipeline import Run
+
+# How long an example takes depends on the machine and says nothing about the code.
+hypothesis.settings.register_profile("primase", deadline=None)
+hypothesis.settings.load_profile("primase")
 
 QUICK = {"epochs": 15, "patience": 15, "batch_size": 32, "learning_rate": 0.01}
 """Settings with which every application learns its simulated data in seconds; those that it lacks are left out."""
@@ -153,9 +158,7 @@ def rehearsal(request: pytest.FixtureRequest, rehearse: Callable[[str], Rehearsa
 
 
 @pytest.fixture(scope="session")
-def train_once(
-    rehearse: Callable[[str], Rehearsal], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Run]:
+def train_once(rehearse: Callable[[str], Rehearsal], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     """Train an application on its simulated data, once."""
     made: dict[str, Run] = {}
 

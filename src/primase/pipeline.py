@@ -235,8 +235,9 @@ def _assess(
     """Judge the network on test beside the baselines and probes, on all of it and on parts."""
     partition, test = audited.partition, parts["test"]
     twins = has_twin(audited.fingerprints, partition)
-    subsets = {"with a twin in train": twins, "without a twin in train": ~twins}
-    subsets |= workflow.subsets(test, predictor.encoder)
+    subsets = dict(workflow.subsets(test, predictor.encoder))
+    if (twins & (audited.fingerprints[partition.test] != "")).any():
+        subsets |= {"with a twin in train": twins, "without a twin in train": ~twins}
     probes = tuple(workflow.probes(parts["train"]))
     baselines = tuple(workflow.baselines(predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)

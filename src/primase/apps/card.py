@@ -16,7 +16,7 @@ def read_card(folder: Path) -> dict[str, list[str]]:
     ValueError
         If a heading is missing: every application says all of this of itself.
     """
-    text = (folder / "card.md").read_text(encoding="utf-8")
+    text = (folder / "card.md").read_text(encoding="utf-8").replace("`", "")
     points: dict[str, list[str]] = {}
     for block in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         heading, _, body = block.partition("\n")

@@ -15,6 +15,7 @@ from primase.apps.discovery import application_named, applications
 from primase.cli.display import listening, print_findings, print_table, printed
 from primase.cli.options import configuration_options, given
 from primase.configuration import configure
+from primase.predictor.workspace import partial_folder
 
 if TYPE_CHECKING:  # the pipeline loads torch, which takes seconds
     from primase.pipeline import Run
@@ -52,17 +53,29 @@ def audit() -> None:
 
 @click.command()
 @click.argument("application_name", metavar="[APP]", default="enzyme-identification")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder to write; default primase-demo/APP.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Folder to write; default: below primase-demo."
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted demo.")
 def demo(application_name: str, out: Path | None, resume: bool) -> None:  # noqa: FBT001  # click calls it by name
     """Run the main job of an application on real data, end to end."""
     application = application_named(application_name)
-    folder = out or Path("primase-demo") / application.name
+    folder = out or _demo_folder(application, resume=resume)
     words = " ".join(
         f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in application.demo.items()
     )
-    printed(f"This is: primase train {application.name} {words} --out {folder}")
+    if sys.stdout.isatty():
+        printed(f"This is: primase train {application.name} {words} --out {folder}")
     _run(application, application.demo, folder, file=None, resume=resume)
+
+
+def _demo_folder(application: Application, *, resume: bool) -> Path:
+    """Choose a folder that is free, or the one of the interrupted demo."""
+    folder, number = Path("primase-demo") / application.name, 1
+    while folder.exists() or (partial_folder(folder).exists() and not resume):
+        number += 1
+        folder = folder.with_name(f"{application.name}-{number}")
+    return folder
 
 
 def _train_command(application: Application) -> click.Command:

@@ -35,8 +35,8 @@ class SelfCheck:
     sign_agreement
         The share of features to which both methods give the same sign.
     randomised_agreement
-        Spearman correlation with the attributions of the same network with random weights: an explanation that stays
-        the same when the network knows nothing explains nothing (Adebayo et al. 2018).
+        Mean Spearman correlation with the attributions of the same network after shuffling its weights, several times:
+        an explanation that stays the same when the network knows nothing explains nothing (Adebayo et al. 2018).
     """
 
     completeness_error: float

@@ -30,6 +30,7 @@ INTEGRATED_GRADIENTS: Final = "integrated gradients"
 STEPS: Final = 64
 EXAMPLES_PER_BLOCK: Final = 256
 PARTS_PER_BLOCK: Final = 1024
+CONTROLS: Final = 5  # one shuffled network agrees or disagrees by chance
 
 
 class OwnedFeatures(EncodedInputs, Protocol):
@@ -52,7 +53,7 @@ class _Explained:
     rows: Int[np.ndarray, "parts"]
     owners: Int[np.ndarray, "parts"]
     ablation: Float[np.ndarray, "parts"]
-    control: Float[np.ndarray, "parts"]
+    controls: Float[np.ndarray, "networks parts"]
     gradients: Float[np.ndarray, "parts"]
     errors: Float[Tensor, "batch"]
     changes: Float[Tensor, "batch"]
@@ -77,12 +78,13 @@ def explain_features(
     labels
         The index of the label to explain, per example.
     """
-    score, control = predictor.scorer(), randomised(predictor).scorer()
+    score = predictor.scorer()
+    controls = [randomised(predictor, seed).scorer() for seed in range(CONTROLS)]
     blocks: list[_Explained] = []
     for start in range(0, len(encoded), EXAMPLES_PER_BLOCK):
         positions = np.arange(start, min(start + EXAMPLES_PER_BLOCK, len(encoded)))
         label = torch.from_numpy(labels[positions].astype(np.int64))
-        block = _explain_block(score, control, encoded.batch(positions), encoded.batch_owners(positions), label)
+        block = _explain_block(score, controls, encoded.batch(positions), encoded.batch_owners(positions), label)
         blocks.append(replace(block, rows=block.rows + start))
         listener(Progress("explain", int(positions[-1]) + 1, len(encoded), "examples"))
     if sum(len(block.rows) for block in blocks) == 0:
@@ -95,9 +97,9 @@ def explain_features(
 _METHODS: Final = {ABLATION: "ablation", INTEGRATED_GRADIENTS: "gradients"}
 
 
-def randomised(predictor: Predictor[Any]) -> Predictor[Any]:
-    """Copy a predictor with every weight replaced by a random permutation of its tensor."""
-    generator = torch.Generator().manual_seed(0)
+def randomised(predictor: Predictor[Any], seed: int) -> Predictor[Any]:
+    """Copy a predictor with the weights of every tensor in random order."""
+    generator = torch.Generator().manual_seed(seed)
     members = []
     for member in predictor.members:
         shuffled = copy.deepcopy(member)
@@ -110,7 +112,11 @@ def randomised(predictor: Predictor[Any]) -> Predictor[Any]:
 
 
 def _explain_block(
-    score: Score, control: Score, batch: Batch, owners: Int[np.ndarray, "batch slots"], label: Int[Tensor, "batch"]
+    score: Score,
+    controls: Sequence[Score],
+    batch: Batch,
+    owners: Int[np.ndarray, "batch slots"],
+    label: Int[Tensor, "batch"],
 ) -> _Explained:
     rows, columns = (owners >= 0).nonzero()
     # One number per pair of example and owner, and the number of the pair that each feature belongs to.
@@ -123,7 +129,7 @@ def _explain_block(
         rows=pairs // width,
         owners=pairs % width,
         ablation=_ablate(score, batch, label, pairs // width, membership),
-        control=_ablate(control, batch, label, pairs // width, membership),
+        controls=np.stack([_ablate(control, batch, label, pairs // width, membership) for control in controls]),
         gradients=np.bincount(pair_of_feature, weights=shares, minlength=len(pairs)),
         errors=errors,
         changes=changes,
@@ -198,10 +204,11 @@ def _table(
 def _check(blocks: Sequence[_Explained]) -> SelfCheck:
     ablation = np.concatenate([block.ablation for block in blocks])
     gradients = np.concatenate([block.gradients for block in blocks])
+    controls = np.concatenate([block.controls for block in blocks], axis=1)
     return SelfCheck(
         completeness_error=max(float(block.errors.max()) for block in blocks),
         score_range=max(float(block.changes.max()) for block in blocks),
         agreement=rank_correlation(ablation, gradients),
         sign_agreement=float(np.mean(np.sign(ablation) == np.sign(gradients))),
-        randomised_agreement=rank_correlation(ablation, np.concatenate([block.control for block in blocks])),
+        randomised_agreement=float(np.nanmean([rank_correlation(ablation, control) for control in controls])),
     )

@@ -13,7 +13,7 @@ import polars as pl
 from primase.report.card import ModelCard, render_card
 from primase.report.page import write_page
 from primase.report.run import TrainingRun
-from primase.report.training import metrics_table, training_page
+from primase.report.training import headline_metrics, metrics_table, training_page
 
 METRICS = "metrics.json"
 MEMBERS = "members.parquet"
@@ -110,7 +110,7 @@ def model_card(run: TrainingRun) -> ModelCard:
             f"{run.partition.policy}: {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} "
             f"test; a unit is one {run.unit_name}."
         ),
-        metrics=metrics_table(run.assessment.evaluation),
+        metrics=metrics_table(run.assessment.evaluation, headline_metrics(run.assessment.evaluation)),
         calibration=run.assessment.evaluation.calibration.note,
         limits=list(own.get("Limits", ())),
         reproduce=run.subject.command,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from primase.data.audit import TWINS, Finding
@@ -22,6 +24,7 @@ from primase.report.sections import (
     BulletList,
     Callout,
     Command,
+    Details,
     KeyFigure,
     KeyFigures,
     Paragraph,
@@ -30,6 +33,7 @@ from primase.report.sections import (
 )
 
 NETWORK = "network"
+SHOWN = ("auroc", "auprc", "macro_f1", "macro_auroc", "macro_auprc", "accuracy", "mcc", "ece")
 
 
 def training_page(run: TrainingRun) -> str:
@@ -55,11 +59,10 @@ def training_page(run: TrainingRun) -> str:
     return render_page(run.subject.question, _answer(run), sections, facts=facts, version=run.version)
 
 
-def metrics_table(evaluation: Evaluation) -> Table:
-    """Lay the network beside its baselines and probes, every figure with its interval."""
+def metrics_table(evaluation: Evaluation, names: Sequence[str]) -> Table:
+    """Lay the network beside its baselines and probes by some metrics, every figure with its interval."""
     models = {NETWORK: evaluation.test, **evaluation.baselines}
     models |= {f"{name} (probe)": metrics for name, metrics in evaluation.probes.items()}
-    names = headline_metrics(evaluation)
     rows = [[name, *(str(metrics[metric]) for metric in names)] for name, metrics in models.items()]
     return Table(
         ["Model", *(_capital(metric_title(metric)) for metric in names)],
@@ -181,7 +184,11 @@ def _comparison(run: TrainingRun) -> Section:
     scores += [(name, *_triple(metrics[main]), "probe") for name, metrics in evaluation.probes.items()]
     blocks: list[Block] = [
         intervals(scores, metric=_capital(metric_title(main)), chance=0.5 if main == "auroc" else None),  # type: ignore[arg-type]  # the kinds are literals
-        metrics_table(evaluation),
+        metrics_table(evaluation, [name for name in SHOWN if name in evaluation.test]),
+        Details(
+            "The other metrics",
+            [metrics_table(evaluation, [name for name in headline_metrics(evaluation) if name not in SHOWN])],
+        ),
         BulletList([f"{_capital(name)}. {text}" for name, text in run.assessment.descriptions.items()]),
     ]
     if evaluation.subsets:
@@ -253,7 +260,7 @@ def _learning(run: TrainingRun) -> Section:
 
 
 def _seconds(run: TrainingRun) -> Table:
-    rows = [[stage, round(seconds, 1)] for stage, seconds in run.seconds.items()]
+    rows = [[stage, f"{seconds:.1f}"] for stage, seconds in run.seconds.items()]
     note = f"Most memory at any time: {run.peak_memory_mib:,.0f} MiB. Precision: {run.members[0].precision}."
     return Table(["Stage", "Seconds"], rows, "Where the time went.", note)
 

@@ -35,7 +35,7 @@ def top_domains(attribution: Attribution, *, explained: int, total: int) -> list
     blocks: list[Block] = [Paragraph(f"{_HOW} Means are over {scope}.")]
     for answer in strongest["answer"].unique(maintain_order=True).sort():
         rows = strongest.filter(pl.col("answer") == answer).head(SHOWN_DOMAINS)
-        title = f"Domains that speak most for or against “{answer}” where it is predicted"
+        title = f"What speaks most for or against “{answer}” where it is predicted"
         names, values, counts = (rows[column].to_list() for column in ("domain", "effect", "proteins"))
         blocks.append(effects(names, values, counts, title=title, quantity="mean effect on the log-odds"))
     if strongest.is_empty():
@@ -112,7 +112,7 @@ def self_check(check: SelfCheck) -> Table:
         [
             "Agreement with random weights",
             state["randomised_agreement"],
-            "Spearman with the same network after shuffling its weights; near 0 is as it should be.",
+            "Mean Spearman with the same network after shuffling its weights five times; near 0 is as it should be.",
         ],
     ]
     return Table(["Check", "Value", "What it means"], rows, "How far this explanation can be trusted.")
