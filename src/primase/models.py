@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
 from primase.apps.contract import Application, Configuration
 from primase.apps.discovery import application_named
@@ -19,7 +20,7 @@ from primase.data.audit import Finding, audit_examples
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
-from primase.errors import InputError
+from primase.errors import BundleError, InputError
 from primase.evaluation.assessment import assess
 from primase.evaluation.calibration import Calibrator
 from primase.evaluation.evaluation import Evaluation
@@ -190,13 +191,18 @@ def load(path: Path | str) -> Model:
     bundle = read_bundle(folder)
     application = application_named(bundle.application)
     workflow = application.load()
-    configuration = application.configuration.model_validate(bundle.configuration)
-    task, encoder = Task.from_state(dict(bundle.task)), workflow.load_encoder(bundle.encoder)
-    members = []
-    for weights in bundle.members:
-        network = workflow.network(encoder, task, configuration)
-        network.load_state_dict(dict(weights))
-        members.append(network.eval())
+    try:
+        configuration = application.configuration.model_validate(bundle.configuration)
+        task, encoder = Task.from_state(dict(bundle.task)), workflow.load_encoder(bundle.encoder)
+        members = []
+        for weights in bundle.members:
+            network = workflow.network(encoder, task, configuration)
+            network.load_state_dict(dict(weights))
+            members.append(network.eval())
+    except (ValidationError, KeyError, RuntimeError) as error:
+        what = f"the bundle is not one that this version of {application.name} can read"
+        advice = "Install the version of primase that bundle.json names, or train anew."
+        raise BundleError(what, where=str(folder), got=str(error).splitlines()[0], advice=advice) from error
     predictor = Predictor(task, encoder, tuple(members), Calibrator.from_state(dict(bundle.calibration)))
     return Model(folder, application, workflow, configuration, predictor)
 

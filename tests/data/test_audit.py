@@ -27,7 +27,7 @@ def found(texts, targets, ids=None, task=BINARY):
     names = np.array(ids or [f"example-{number}" for number in range(count)], dtype=object)
     fingerprints = np.array(texts, dtype=object)
     examples = Examples(names, Column(fingerprints), np.array(targets))
-    return {finding.finding: finding for finding in audit_examples(examples, task, fingerprints)}
+    return {finding.finding: finding for finding in audit_examples(examples, task, fingerprints, what="word")}
 
 
 def test_nothing_odd():
@@ -60,7 +60,7 @@ def test_repeated_ids():
 def test_identical_inputs_and_label_conflicts():
     findings = found(["a", "a", "a", "b", "b", "c", "d"], [0, 0, 1, 1, 1, 0, 1])
     assert findings["identical inputs"].count == 5
-    assert "4 distinct inputs" in findings["identical inputs"].text
+    assert "4 distinct ones" in findings["identical inputs"].text
     assert findings["label conflicts"].count == 3
     assert findings["label conflicts"].severity == "warning"
     assert f"{6 / 7:.3f}" in findings["label conflicts"].text
@@ -82,13 +82,32 @@ def partition():
 def test_twins_are_test_examples_whose_input_is_in_train(partition):
     fingerprints = np.array(["a", "b", "c", "d", "d", "a", "a", "e"], dtype=object)
     assert has_twin(fingerprints, partition).tolist() == [False, True, True, False]
-    (finding,) = audit_partition(fingerprints, partition)
+    (finding,) = audit_partition(fingerprints, partition, what="word")
     assert (finding.finding, finding.count, finding.severity) == ("twins across the split", 2, "warning")
-    assert "2 of 4 test examples (50%)" in finding.text
+    assert "2 of 4 test examples (50%) have an identical word in train" in finding.text
+    assert "empty" not in finding.text
+
+
+def test_empty_inputs_are_alike_but_not_akin(partition):
+    (finding,) = audit_partition(np.array(["", "b", "c", "d", "", "", "x", "e"], dtype=object), partition, what="word")
+    assert (finding.count, finding.severity) == (2, "info")
+    assert "2 of them because theirs is empty" in finding.text
+
+
+def test_empty_inputs_do_not_hide_true_twins(partition):
+    (finding,) = audit_partition(np.array(["", "b", "c", "d", "", "", "b", "e"], dtype=object), partition, what="word")
+    assert (finding.count, finding.severity) == (3, "warning")
+    assert "2 of them because theirs is empty" in finding.text
+
+
+def test_an_empty_input_without_an_empty_one_in_train_is_no_twin(partition):
+    (finding,) = audit_partition(np.array(["a", "b", "c", "d", "", "b", "x", "e"], dtype=object), partition, what="word")
+    assert (finding.count, finding.severity) == (1, "warning")
+    assert "empty" not in finding.text
 
 
 def test_no_twins(partition):
-    (finding,) = audit_partition(np.array(list("abcdefgh"), dtype=object), partition)
+    (finding,) = audit_partition(np.array(list("abcdefgh"), dtype=object), partition, what="word")
     assert (finding.count, finding.severity) == (0, "info")
 
 

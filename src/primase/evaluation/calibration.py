@@ -179,7 +179,8 @@ class TemperatureScaling(Calibrator):
         Between 0.05 and 20.
     reason
         Why the temperature is not simply the best one, where that is so: ``"one label"`` (validation holds fewer than
-        two labels, so 1 was kept) or ``"bound"`` (the best lies beyond the bounds, as when validation has no error).
+        two labels, so 1 was kept), ``"no error"`` (nothing in validation was wrong, so 1 was kept) or ``"bound"`` (the
+        best is hotter than the hottest).
 
     Examples
     --------
@@ -213,9 +214,9 @@ class TemperatureScaling(Calibrator):
             return cls(1.0)
         # Where all is right the surprise is nil long before the bound, so that its value is asked and not the place.
         at_bound = [bound for bound in bounds if surprise(bound) - surprise(found) < 1e-12]
-        if at_bound:
-            return cls(COLDEST if at_bound[0] < 0 else HOTTEST, "bound")
-        return cls(math.exp(found))
+        if at_bound and at_bound[0] < 0:
+            return cls(1.0, "no error")
+        return cls(HOTTEST, "bound") if at_bound else cls(math.exp(found))
 
     def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Return the softmax of the logits divided by the temperature."""
@@ -230,11 +231,13 @@ class TemperatureScaling(Calibrator):
         """What the temperature says about the network."""
         if self.reason == "one label":
             return "Validation holds fewer than two labels, so the probabilities are as the network gave them."
-        if self.reason == "bound":
+        if self.reason == "no error":
             return (
-                f"The temperature is {self.temperature:g}, the bound of what is accepted: the validation examples are "
-                "too few or too easy to say how sure the network may be."
+                "No validation example was wrong, which cannot tell how sure the network may be: its probabilities are "
+                "as it gave them."
             )
+        if self.reason == "bound":
+            return f"The temperature is {self.temperature:g}, the highest that is accepted: the network knows little."
         if math.isclose(self.temperature, 1.0, abs_tol=0.005):
             return "The temperature is 1.00: the network was as sure as it was right."
         verdict = "too sure of itself" if self.temperature > 1 else "not sure enough"

@@ -140,6 +140,11 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
         """Draw at random."""
         return "random"
 
+    @property
+    def input_name(self) -> str:
+        """Name what is compared."""
+        return "composition"
+
     def fingerprints(self, inputs: Chains) -> np.ndarray[Any, Any]:
         """Compositions that are equal give equal answers."""
         return np.array([str(row) for row in inputs.shares()], dtype=object)
@@ -184,7 +189,10 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
                 )
             names = [predictor.task.labels[label] for label in labels.tolist()]
             effects = [before - after for before, after in zip(whole, rest, strict=True)]
-            rows += [(name, target, letter, None, effect, "ablation") for name, target, effect in zip(examples.ids, names, effects, strict=True)]
+            rows += [
+                (name, target, letter, None, effect, "ablation")
+                for name, target, effect in zip(examples.ids, names, effects, strict=True)
+            ]
         table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
         return Explanation(Attribution(table, None), [Section("Residues", [Paragraph("As measured.")])])
 

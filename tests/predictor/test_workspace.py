@@ -1,0 +1,147 @@
+import pytest
+from filelock import FileLock
+
+from primase.errors import ConfigurationError, InputError, Interrupted
+from primase.predictor.workspace import fresh_folder, partial_folder, refuse_occupied, run_folder
+
+SETTINGS = "seed = 0\nepochs = 3\n"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "deep" / "model"
+
+
+def interrupt(out, *, resume=False, settings=SETTINGS):
+    with pytest.raises(Interrupted), run_folder(out, settings, resume=resume) as folder:
+        (folder / "checkpoint").write_text("so far")
+        (folder / "bundle" / "half").write_text("half")
+        raise Interrupted(2)
+
+
+def test_a_finished_run_is_a_bundle_and_nothing_else(out):
+    with run_folder(out, SETTINGS, resume=False) as folder:
+        assert not out.exists()
+        assert folder == partial_folder(out)
+        (folder / "bundle" / "bundle.json").write_text("{}")
+        (folder / "checkpoint").write_text("so far")
+    assert [path.name for path in out.iterdir()] == ["bundle.json"]
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_an_interrupted_run_is_kept_and_can_be_resumed(out):
+    interrupt(out)
+    assert not out.exists()
+    with run_folder(out, SETTINGS, resume=True) as folder:
+        assert (folder / "checkpoint").read_text() == "so far"
+        assert list((folder / "bundle").iterdir()) == []
+    assert out.is_dir()
+
+
+def test_an_interrupted_run_is_in_the_way(out):
+    interrupt(out)
+    with pytest.raises(InputError, match="--resume"), run_folder(out, SETTINGS, resume=False):
+        pytest.fail("it must not begin")
+    assert (partial_folder(out) / "checkpoint").exists()
+
+
+def test_a_run_is_resumed_with_its_settings_only(out):
+    interrupt(out)
+    other = SETTINGS.replace("epochs = 3", "epochs = 4")
+    with pytest.raises(ConfigurationError, match=r"epochs = 3; epochs = 4"), run_folder(out, other, resume=True):
+        pytest.fail("it must not begin")
+    assert (partial_folder(out) / "checkpoint").exists()
+
+
+def test_a_refused_run_leaves_nothing(out):
+    with pytest.raises(InputError, match="wrong"), run_folder(out, SETTINGS, resume=False):
+        message = "wrong"
+        raise InputError(message)
+    assert not out.exists()
+    assert not partial_folder(out).exists()
+
+
+def test_a_resumed_run_that_is_refused_keeps_what_there_was(out):
+    interrupt(out)
+    with pytest.raises(InputError, match="wrong"), run_folder(out, SETTINGS, resume=True):
+        message = "wrong"
+        raise InputError(message)
+    assert (partial_folder(out) / "checkpoint").exists()
+
+
+def test_a_fault_of_ours_leaves_a_run_to_resume(out):
+    with pytest.raises(ZeroDivisionError), run_folder(out, SETTINGS, resume=False):
+        _ = 1 / 0
+    assert partial_folder(out).exists()
+    assert not out.exists()
+
+
+def test_resuming_nothing_begins(out):
+    with run_folder(out, SETTINGS, resume=True):
+        pass
+    assert out.is_dir()
+
+
+def test_an_empty_folder_may_be_filled(out):
+    out.mkdir(parents=True)
+    with run_folder(out, SETTINGS, resume=False) as folder:
+        (folder / "bundle" / "bundle.json").write_text("{}")
+    assert (out / "bundle.json").exists()
+
+
+def test_two_processes_do_not_make_one_folder(out):
+    interrupt(out)
+    with (
+        FileLock(partial_folder(out) / "lock"),
+        pytest.raises(InputError, match="another process is making this right now"),
+        run_folder(out, SETTINGS, resume=True),
+    ):
+        pytest.fail("it must not begin")
+    assert (partial_folder(out) / "checkpoint").exists()
+
+
+def test_the_lock_is_given_back(out):
+    interrupt(out)
+    interrupt(out, resume=True)
+    with run_folder(out, SETTINGS, resume=True):
+        pass
+    assert out.exists()
+
+
+@pytest.mark.parametrize("open_folder", [fresh_folder, lambda out: run_folder(out, SETTINGS, resume=True)])
+def test_what_is_there_is_never_overwritten(tmp_path, open_folder):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match=r"the output folder is not empty\. Found: thesis\.txt"):
+        open_folder(tmp_path / "full").__enter__()
+    with pytest.raises(InputError, match="the output folder is a file"):
+        open_folder(tmp_path / "full" / "thesis.txt").__enter__()
+    assert {path.name for path in tmp_path.rglob("*")} == {"full", "thesis.txt"}
+
+
+def test_an_output_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for opened in (fresh_folder(tmp_path / "file" / "x"), run_folder(tmp_path / "file" / "x", SETTINGS, resume=False)):
+        with pytest.raises(InputError, match="cannot be made"):
+            opened.__enter__()
+
+
+@pytest.mark.parametrize("error", [InputError, ZeroDivisionError, KeyboardInterrupt, Interrupted])
+def test_a_fresh_folder_is_whole_or_not_there(out, error):
+    with pytest.raises(error), fresh_folder(out) as folder:
+        (folder / "half").touch()
+        raise error("2")
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_fresh_folder(out):
+    with fresh_folder(out) as folder:
+        (folder / "table").touch()
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["table"]
+
+
+def test_free_places_are_not_refused(tmp_path):
+    refuse_occupied(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    refuse_occupied(tmp_path / "empty")
