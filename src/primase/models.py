@@ -95,16 +95,12 @@ class Model:
         self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
     ) -> Attribution:
         """Write why the model says what it says of every record of a file, as a table and a page."""
-        blocks = list(self._stream(Path(inputs), settings, listener))
-        if len(blocks) > 1 and sum(map(len, blocks)) > MOST_EXPLAINED:
-            what = "there are too many records to explain at once"
-            wanted = f"at most {MOST_EXPLAINED:,}"
-            raise InputError(what, where=str(inputs), got=f"{sum(map(len, blocks)):,}", wanted=wanted)
+        examples = self._few(Path(inputs), settings, listener)
         with fresh_folder(Path(out)) as folder:
             with self._threads():
-                explanation = self.workflow.explain(self.predictor, _joined(blocks), listener)
+                explanation = self.workflow.explain(self.predictor, examples, listener)
             explanation.attribution.table.write_parquet(folder / ATTRIBUTIONS)
-            facts = [("Model", self.path), ("Input", inputs), ("Records", f"{sum(map(len, blocks)):,}")]
+            facts = [("Model", self.path), ("Input", inputs), ("Records", f"{len(examples):,}")]
             page = render_page("Why does the model say so?", "", explanation.sections, facts=facts, version=PRIMASE)
             write_page(folder / REPORT, page)
         return explanation.attribution
@@ -156,6 +152,16 @@ class Model:
                 self.application.question, list(facts.items()), evaluation, findings, version=PRIMASE
             )
             write_page(folder / REPORT, page)
+
+    def _few(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Examples[Any]:
+        """Read a file whole, if it is not too long to be looked at."""
+        blocks: list[Examples[Any]] = []
+        for block in self._stream(path, settings, listener):
+            blocks.append(block)
+            if sum(map(len, blocks)) > MOST_EXPLAINED:
+                what = "there are too many records to explain at once"
+                raise InputError(what, where=str(path), wanted=f"at most {MOST_EXPLAINED:,}")
+        return _joined(blocks)
 
     def _threads(self) -> AbstractContextManager[None]:
         return cpu_threads(self.configuration.training.cpu_threads)
