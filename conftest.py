@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # the tests of the command line check that torch stays away u
 hypothesis.settings.register_profile("primase", deadline=None)
 hypothesis.settings.load_profile("primase")
 
-QUICK = {"epochs": 15, "patience": 15, "batch_size": 32, "learning_rate": 0.01}
+QUICK = {"epochs": 15, "patience": 15, "batch_size": 32, "learning_rate": 0.01, "members": 1}
 """Settings with which every application learns its simulated data in seconds; those that it lacks are left out."""
 
 
