@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,16 +20,15 @@ from typing import Any
 
 import polars as pl
 
-from primase.apps.card import read_card
 from primase.apps.contract import Application, Configuration
+from primase.apps.subject import subject_of
 from primase.apps.workflow import Labelled, Workflow
-from primase.configuration import configure, options, settings_of, to_toml
+from primase.configuration import configure, to_toml
 from primase.data.audit import Finding, Fingerprints, audit_examples, audit_partition, has_twin
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
-from primase.data.words import INPUT_WORDS
 from primase.errors import InputError
 from primase.evaluation.assessment import Assessment, assess, fit_rivals
 from primase.evaluation.calibration import NoCalibration, fit_calibrator
@@ -42,7 +40,7 @@ from primase.predictor.bundle import Bundle, write_bundle
 from primase.predictor.predictor import Predictor
 from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_folder, run_folder
 from primase.report.records import input_hashes, write_json, write_records
-from primase.report.run import Subject, TrainingRun
+from primase.report.run import TrainingRun
 from primase.training.ensemble import fit_members
 from primase.training.fit import Fitted
 from primase.versions import PRIMASE, versions
@@ -122,7 +120,7 @@ def train(
         with stages("explain"):
             insights = workflow.insights(predictor, parts["test"], listener)
         run = TrainingRun(
-            subject=_subject(application, configuration, out),
+            subject=subject_of(application, configuration, out),
             task=task,
             examples=audited.labelled.examples,
             partition=audited.partition,
@@ -311,39 +309,6 @@ def simulate(application: Application, out: Path, *, count: int, seed: int) -> d
         truth = {"inputs": list(simulated.inputs), "planted": list(simulated.planted), **simulated.facts}
         write_json(folder / "truth.json", truth)
     return truth
-
-
-def _subject(application: Application, configuration: Configuration, out: Path) -> Subject:
-    return Subject(
-        application=application.name,
-        question=application.question,
-        architecture=application.architecture,
-        paper_section=application.section,
-        dataset=_dataset(configuration),
-        command=f"primase train {application.name} {_words(configuration)} --out {shlex.quote(out.name)}",
-        card=read_card(application.folder),
-    )
-
-
-def _dataset(configuration: Configuration) -> str:
-    """Name the input as the user did."""
-    values = [value for name, value in settings_of(configuration).items() if name in INPUT_WORDS and value is not None]
-    return ", ".join(value.name if isinstance(value, Path) else str(value) for value in values)
-
-
-def _words(configuration: Configuration) -> str:
-    """Write the settings that are not the defaults as options of the command line."""
-    defaults, words = settings_of(type(configuration)()), []
-    for name, value in settings_of(configuration).items():
-        if value == defaults[name]:
-            continue
-        flag = options(type(configuration))[name].flag
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        else:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(f"{flag} {shlex.quote(text)}")
-    return " ".join(words)
 
 
 def _peak_memory_mib() -> float:
