@@ -52,7 +52,7 @@ def all_commands(scratch: Path) -> Iterator[tuple[str, click.Command]]:
         for application in applications().values():
             found = command.get_command(context, str(_stand_in_bundle(scratch, application)))
             assert found is not None
-            yield f"primase {name} DIR", found
+            yield f"primase {name} DIR ({application.name})", found
 
 
 def _stand_in_bundle(scratch: Path, application: Application) -> Path:
@@ -67,7 +67,7 @@ def _stand_in_bundle(scratch: Path, application: Application) -> Path:
 def _command_section(words: str, command: click.Command) -> Iterable[str]:
     depth = "##" if words.count(" ") == 1 else "###"
     context = click.Context(command, info_name=words)
-    usage = " ".join([words, *command.collect_usage_pieces(context)])
+    usage = " ".join([words.partition(" (")[0], *command.collect_usage_pieces(context)])
     text = " ".join((command.help or "").split())
     yield from (f"{depth} {words}", "", text, "", "```text", usage, "```", "")
     sections = _sections(words)

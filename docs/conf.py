@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -20,6 +25,7 @@ os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
 
 from generate import write_pages  # noqa: E402  # needs the path above
 
+from primase.configuration import Section  # noqa: E402
 from primase.versions import PRIMASE  # noqa: E402
 
 write_pages()
@@ -45,14 +51,39 @@ nb_execution_timeout = 600
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"Listener": "primase.events.Listener"}
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
-# Names of our own must resolve; those of other libraries are theirs, and looking them up would need a network.
+# Names of our own must resolve, except private ones, type variables (SomethingT) and the alias above. Those of other
+# libraries are theirs, and looking them up would need a network.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!primase\.).*")]
+nitpick_ignore_regex = [(r"py:.*", r"(?!primase\.).*"), (r"py:.*", r"primase\..*\.(_\w+|[A-Z]\w*T|Listener)")]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = "Primase"
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def _skip_member(_app: Sphinx, _kind: str, name: str, member: object, skip: bool, _options: Any) -> bool:  # noqa: FBT001
+    """Leave out what pydantic wants, and aliases of tuples: autodoc takes them for classes, and fails at them."""
+    return skip or name == "model_config" or isinstance(member, GenericAlias)
+
+
+def _legible_signature(*described: Any) -> tuple[str, str] | None:
+    """Write defaults that are made anew as ``...``, and leave the signature of settings to the list of their fields."""
+    _app, _kind, _name, member, _options, signature, returned = described
+    if signature is None:
+        return None
+    if isinstance(member, type) and issubclass(member, Section):
+        return "", ""
+    return re.sub(r"<factory>", "...", signature), returned
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx."""
+    app.connect("autodoc-skip-member", _skip_member)
+    app.connect("autodoc-process-signature", _legible_signature)

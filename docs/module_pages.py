@@ -102,5 +102,8 @@ def room_page(room: str, modules: Sequence[str]) -> str:
     lines = [f"# {title}", ""]
     for name in modules:
         heading = [] if name == title else [f"## {name}", ""]
-        lines += [*heading, "```{eval-rst}", f".. automodule:: {name}", "   :members:", "```", ""]
+        # A package only names again what its modules hold; primase itself is what people import from.
+        package = public_modules()[name].name == "__init__.py" and name != "primase"
+        members = [] if package else ["   :members:"]
+        lines += [*heading, "```{eval-rst}", f".. automodule:: {name}", *members, "```", ""]
     return "\n".join(lines)

@@ -163,7 +163,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="absent.toml: the configuration file cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"absent\.toml: the configuration file cannot be read"):
         configure(Baking, {}, file=tmp_path / "absent.toml")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from primase.events import Stages, StageFinished, StageStarted, silent
+from primase.events import StageFinished, Stages, StageStarted, silent
 
 
 def test_stages_are_told_and_timed():

@@ -56,7 +56,7 @@ def test_the_configuration_of_a_run_gives_its_figures_again(train_once, tmp_path
 
 
 def test_settings_that_do_not_exist_are_named(tmp_path):
-    with pytest.raises(primase.InputError, match="epoch: there is no such setting.*epochs"):
+    with pytest.raises(primase.InputError, match=r"epoch: there is no such setting.*epochs"):
         primase.train(ENZYMES, epoch=3, out=tmp_path / "model")
 
 

@@ -10,7 +10,7 @@ def test_no_test_can_reach_another_machine(host):
 
 
 def test_a_raw_socket_cannot_either():
-    with socket.socket() as connection, pytest.raises(pytest.fail.Exception, match="192.0.2.1"):
+    with socket.socket() as connection, pytest.raises(pytest.fail.Exception, match=r"192\.0\.2\.1"):
         connection.connect(("192.0.2.1", 80))
 
 

@@ -272,7 +272,7 @@ def test_a_corrupted_download(refuses, published, own_cache):
     message = refuses("data", "fetch", "some-set")
     assert all(word in message for word in ("set.bin", "sha256", file.sha256))
     assert not cached_path(file).exists()
-    assert [path for path in own_cache.rglob("*.part*")] == []
+    assert list(own_cache.rglob("*.part*")) == []
 
 
 def test_an_altered_cached_file_is_fetched_again(command_line, published, own_cache):

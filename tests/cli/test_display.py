@@ -78,9 +78,14 @@ def test_progress_on_a_terminal(terminal):
 
 def test_a_stage_that_fails_gives_the_cursor_back(terminal):
     _, error = terminal()
-    with pytest.raises(ZeroDivisionError), listening() as listener:
-        listener(StageStarted("read"))
-        _ = 1 / 0
+
+    def fail():
+        with listening() as listener:
+            listener(StageStarted("read"))
+            _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert error.getvalue().rindex("\x1b[?25h") > error.getvalue().rindex("\x1b[?25l")
 
 

@@ -289,8 +289,15 @@ def test_explanation_checks_itself(rehearsal, model, tmp_path):
 
 
 def test_a_bundle_holds_what_is_documented_and_no_pickle(run):
-    assert FILES <= {path.name for path in run.path.iterdir()}
-    assert {path.suffix for path in run.path.iterdir()} <= {".json", ".safetensors", ".parquet", ".html", ".md", ".toml"}
+    assert {path.name for path in run.path.iterdir()} >= FILES
+    assert {path.suffix for path in run.path.iterdir()} <= {
+        ".json",
+        ".safetensors",
+        ".parquet",
+        ".html",
+        ".md",
+        ".toml",
+    }
     starts = [path.read_bytes()[:2] for path in run.path.iterdir()]
     assert not [start for start in starts if start == b"PK" or (start[:1] == b"\x80" and start[1] <= 5)]
 
@@ -308,7 +315,12 @@ def test_metrics_have_the_documented_keys(run):
     assert all(finding.keys() >= {"finding", "count", "severity"} for finding in metrics["audit"])
     assert len(metrics["baselines"]) >= 2
     assert metrics["probes"]
-    figures = [metrics["test"], *metrics["baselines"].values(), *metrics["probes"].values(), *metrics["subsets"].values()]
+    figures = [
+        metrics["test"],
+        *metrics["baselines"].values(),
+        *metrics["probes"].values(),
+        *metrics["subsets"].values(),
+    ]
     assert all(set(interval) == {"value", "low", "high"} for named in figures for interval in named.values())
 
 
@@ -350,7 +362,9 @@ def test_the_report_says_how_to_do_it_again(rehearsal, run):
     expected = {known[name].flag: str(value) for name, value in rehearsal.settings.items()}
     defaults = settings_of(rehearsal.application.configuration())
     changed = {known[name].flag for name, value in rehearsal.settings.items() if value != defaults[name]}
-    assert {flag: value for flag, value in given.items() if flag != "--out"} == {flag: expected[flag] for flag in changed}
+    assert {flag: value for flag, value in given.items() if flag != "--out"} == {
+        flag: expected[flag] for flag in changed
+    }
 
 
 def test_the_report_escapes_what_users_call_their_examples(rehearsal, model):
@@ -438,7 +452,9 @@ sys.exit(f"loaded {{loaded}}" if loaded else 0)
 
 
 def test_an_application_is_found_without_torch(start):
-    program = "import sys; from primase.apps.discovery import applications; applications(); sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys; from primase.apps.discovery import applications; applications(); sys.exit('torch' in sys.modules)"
+    )
     process = start("-c", program)
     process.communicate(timeout=120)
     assert process.returncode == 0

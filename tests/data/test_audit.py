@@ -101,7 +101,9 @@ def test_empty_inputs_do_not_hide_true_twins(partition):
 
 
 def test_an_empty_input_without_an_empty_one_in_train_is_no_twin(partition):
-    (finding,) = audit_partition(np.array(["a", "b", "c", "d", "", "b", "x", "e"], dtype=object), partition, what="word")
+    (finding,) = audit_partition(
+        np.array(["a", "b", "c", "d", "", "b", "x", "e"], dtype=object), partition, what="word"
+    )
     assert (finding.count, finding.severity) == (1, "warning")
     assert "empty" not in finding.text
 

@@ -33,11 +33,17 @@ def test_every_example_is_in_one_part_and_no_unit_is_torn(grouped, seed):
     positions = np.concatenate([partition.part(name) for name in PARTS])
     assert sorted(positions) == list(range(len(units)))
     units_of = [set(units[partition.part(name)]) for name in PARTS]
-    assert not (units_of[0] & units_of[1] or units_of[0] & units_of[2] or units_of[1] & units_of[2])
-    np.testing.assert_array_equal(group_by_key(units.astype(str)) == group_by_key(units.astype(str))[0], partition.units == partition.units[0])
+    assert not (units_of[0] & units_of[1])
+    assert not (units_of[0] & units_of[2])
+    assert not (units_of[1] & units_of[2])
+    np.testing.assert_array_equal(
+        group_by_key(units.astype(str)) == group_by_key(units.astype(str))[0], partition.units == partition.units[0]
+    )
 
 
-@given(st.integers(min_value=200, max_value=1000), seeds, st.sampled_from([0.1, 0.2, 0.33]), st.sampled_from([0.1, 0.25]))
+@given(
+    st.integers(min_value=200, max_value=1000), seeds, st.sampled_from([0.1, 0.2, 0.33]), st.sampled_from([0.1, 0.25])
+)
 def test_single_examples_are_divided_in_the_shares_asked_for_within_every_label(count, seed, validation, test):
     targets = np.random.default_rng(seed).integers(3, size=count)
     fractions = Fractions(validation, test)

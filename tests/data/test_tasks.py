@@ -12,7 +12,13 @@ def test_the_number_of_labels_decides_the_kind():
 
 @pytest.mark.parametrize(
     ("kind", "labels"),
-    [("binary", ("a",)), ("binary", ("a", "b", "c")), ("multiclass", ("a", "b")), ("binary", ("a", "a")), ("binary", ())],
+    [
+        ("binary", ("a",)),
+        ("binary", ("a", "b", "c")),
+        ("multiclass", ("a", "b")),
+        ("binary", ("a", "a")),
+        ("binary", ()),
+    ],
 )
 def test_labels_that_do_not_fit_are_refused(kind, labels):
     with pytest.raises(InputError, match=f"a {kind} task needs"):

@@ -28,7 +28,7 @@ def test_every_word_has_a_help_text():
 
 def test_words_that_name_input_are_told_from_those_that_say_how_to_read_it():
     reading = {"target_column", "id_column", "sequence_column", "group_column"}
-    assert INPUT_WORDS == set(Data.model_fields) - reading
+    assert set(Data.model_fields) - reading == INPUT_WORDS
 
 
 def test_the_default_split_is_eighty_ten_ten():

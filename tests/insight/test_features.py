@@ -89,9 +89,14 @@ def test_a_linear_network_is_explained_by_its_weights(method):
     table = explained(ROWS).of(method)
     found = {(row["id"], row["feature"]): row["value"] for row in table.iter_rows(named=True)}
     expected = {
-        **{("example-0", "a"): 3.0, ("example-0", "b"): -2.0, ("example-1", "c"): 0.5},
-        **{("example-2", "a"): 3.0, ("example-2", "b"): -2.0, ("example-2", "d"): 0.0},
-        **{("example-4", "e"): 11.0, ("example-4", "a"): 3.0},
+        ("example-0", "a"): 3.0,
+        ("example-0", "b"): -2.0,
+        ("example-1", "c"): 0.5,
+        ("example-2", "a"): 3.0,
+        ("example-2", "b"): -2.0,
+        ("example-2", "d"): 0.0,
+        ("example-4", "e"): 11.0,
+        ("example-4", "a"): 3.0,
     }
     assert found == pytest.approx(expected, abs=1e-4)
     assert len(table) == len(found)
@@ -178,7 +183,9 @@ def test_the_randomised_control_has_the_same_weights_in_another_order():
     predictor = predictor_of(Bent())
     before = [parameter.clone() for parameter in predictor.members[0].parameters()]
     shuffled = randomised(predictor, 0)
-    for own, kept, other in zip(predictor.members[0].parameters(), before, shuffled.members[0].parameters(), strict=True):
+    for own, kept, other in zip(
+        predictor.members[0].parameters(), before, shuffled.members[0].parameters(), strict=True
+    ):
         assert torch.equal(own, kept)
         torch.testing.assert_close(own.flatten().sort().values, other.flatten().sort().values)
     assert not torch.equal(predictor.members[0].read.table, shuffled.members[0].read.table)

@@ -70,7 +70,10 @@ def test_its_gradients_are_those_of_the_dense_layer(layer, sparse):
 def test_padding_says_nothing_whatever_its_weight(layer):
     features = torch.tensor([[3, 9, 0, 0]])
     bare = layer(torch.tensor([[3, 9]]), torch.ones(1, 2))
-    torch.testing.assert_close(layer(features, torch.tensor([[1.0, 1.0, 5.0, 7.0]])), bare)
+    result = layer(features, torch.tensor([[1.0, 1.0, 5.0, 7.0]]))
+    torch.testing.assert_close(result, bare)
+    result.sum().backward()
+    assert torch.equal(layer.table.grad[0], torch.zeros(OUTPUTS))
 
 
 def test_padding_may_stand_anywhere(layer):

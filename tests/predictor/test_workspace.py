@@ -12,11 +12,22 @@ def out(tmp_path):
     return tmp_path / "deep" / "model"
 
 
-def interrupt(out, *, resume=False, settings=SETTINGS):
-    with pytest.raises(Interrupted), run_folder(out, settings, resume=resume) as folder:
-        (folder / "checkpoint").write_text("so far")
-        (folder / "bundle" / "half").write_text("half")
-        raise Interrupted(2)
+def leave(opened, error):
+    """Begin to write into a folder, and leave it by an error."""
+
+    def write_and_fail():
+        with opened as folder:
+            (folder / "checkpoint").write_text("so far")
+            if (folder / "bundle").exists():
+                (folder / "bundle" / "half").write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_and_fail()
+
+
+def interrupt(out, *, resume=False):
+    leave(run_folder(out, SETTINGS, resume=resume), Interrupted(2))
 
 
 def test_a_finished_run_is_a_bundle_and_nothing_else(out):
@@ -54,18 +65,14 @@ def test_a_run_is_resumed_with_its_settings_only(out):
 
 
 def test_a_refused_run_leaves_nothing(out):
-    with pytest.raises(InputError, match="wrong"), run_folder(out, SETTINGS, resume=False):
-        message = "wrong"
-        raise InputError(message)
+    leave(run_folder(out, SETTINGS, resume=False), InputError("wrong"))
     assert not out.exists()
     assert not partial_folder(out).exists()
 
 
 def test_a_resumed_run_that_is_refused_keeps_what_there_was(out):
     interrupt(out)
-    with pytest.raises(InputError, match="wrong"), run_folder(out, SETTINGS, resume=True):
-        message = "wrong"
-        raise InputError(message)
+    leave(run_folder(out, SETTINGS, resume=True), InputError("wrong"))
     assert (partial_folder(out) / "checkpoint").exists()
 
 
@@ -126,11 +133,9 @@ def test_an_output_below_a_file_is_refused(tmp_path):
             opened.__enter__()
 
 
-@pytest.mark.parametrize("error", [InputError, ZeroDivisionError, KeyboardInterrupt, Interrupted])
+@pytest.mark.parametrize("error", [InputError("wrong"), ZeroDivisionError(), KeyboardInterrupt(), Interrupted(2)])
 def test_a_fresh_folder_is_whole_or_not_there(out, error):
-    with pytest.raises(error), fresh_folder(out) as folder:
-        (folder / "half").touch()
-        raise error("2")
+    leave(fresh_folder(out), error)
     assert list(out.parent.iterdir()) == []
 
 

@@ -40,9 +40,7 @@ class Network(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(2, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(0.2), nn.Linear(16, 2)
-        )
+        self.layers = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(0.2), nn.Linear(16, 2))
 
     def forward(self, points):
         return self.layers(points)
@@ -177,7 +175,7 @@ def test_a_sampler_of_ones_own(data, tmp_path):
     options = FitOptions(sampler=OrderedBatches(200, 100))
     heard = []
     fit(build(), *data, SETTINGS, seed=0, folder=tmp_path, options=options, listener=heard.append)
-    assert [event.total for event in heard if isinstance(event, Progress)][0] == 2 * 6
+    assert next(event.total for event in heard if isinstance(event, Progress)) == 2 * 6
 
 
 def test_label_smoothing():

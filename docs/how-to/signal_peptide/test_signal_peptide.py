@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from primase import pipeline
-from primase.apps.signal_peptide.app import APP
-from primase.configuration import configure
 from primase.insight.features import ABLATION
 
 
-def test_the_planted_core_is_found(tmp_path: Path) -> None:
-    folder = tmp_path / "simulated"
-    pipeline.simulate(APP, folder, count=400, seed=1)
-    settings = {
-        "positives": folder / "positives.fa",
-        "negatives": folder / "negatives.fa",
-        "epochs": 30,
-        "batch_size": 32,
-        "learning_rate": 0.01,
-    }
-    run = pipeline.train(APP, configure(APP.configuration, settings), tmp_path / "model")
+def test_the_planted_core_is_found(
+    rehearse: Callable[[str], Any], train_once: Callable[[str], Any], tmp_path: Path
+) -> None:
+    run = train_once("signal-peptide")  # on what the simulator wrote, which `rehearse` names
     assert run.test["auroc"].value > 0.9
-    explained = run.model.explain(folder / "positives.fa", tmp_path / "explained").of(ABLATION)
+    positives = rehearse("signal-peptide").folder / "positives.fa"
+    explained = run.model.explain(positives, tmp_path / "explained").of(ABLATION)
     effect = explained.filter(pl.col("target") == "signal peptide").group_by("feature").agg(pl.col("value").mean())
     strongest = effect.sort("value", descending=True)["feature"].head(5)
     assert set(strongest) == set("LAVFI")

@@ -63,6 +63,11 @@ class SignalWorkflow(Workflow[Proteins, SignalConfiguration]):
         """Say what one unit is, in the singular."""
         return "protein" if policy == "random" else "homology cluster"
 
+    @property
+    def input_name(self) -> str:
+        """Name the input, in the singular."""
+        return "sequence"
+
     def fingerprints(self, inputs: Proteins) -> Fingerprints:
         """Return a text that is equal only for proteins which the network cannot tell apart from their sequence."""
         return inputs.sequences

@@ -164,7 +164,10 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
 
     def baselines(self, encoder: Encoder[Chains]) -> Sequence[Baseline]:
         """Guess, and weigh each residue."""
-        return (majority_baseline(), logistic_regression_baseline(lambda examples: examples.inputs.shares(), "the same"))
+        return (
+            majority_baseline(),
+            logistic_regression_baseline(lambda examples: examples.inputs.shares(), "the same"),
+        )
 
     def probes(self, train: Examples[Chains]) -> Sequence[Probe]:
         """See what the length gives away."""
