@@ -1,7 +1,7 @@
 # What there is to do here. Needs python3 (3.11 or newer) with pip; everything else goes into $(VENV).
 #
 #   make demo     the main job on real data, end to end: results in primase-demo/
-#   make test     all tests, with the examples in docstrings
+#   make test     all tests, the examples in docstrings among them
 #   make lint     style, types, and which room may import which
 #   make docs     the site, in docs/_build/html; every warning is an error
 #   make clean    remove what the above made, but not the results of the demo
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed-runtime
 	$(BIN)/primase demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" --doctest-modules
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 	$(BIN)/python -m pytest -n $(JOBS) -m slow || [ $$? -eq 5 ] # 5: there are none
 
 lint: $(VENV)/.installed-lint

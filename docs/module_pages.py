@@ -25,10 +25,10 @@ def layers() -> list[list[str]]:
 
 
 def public_modules() -> dict[str, Path]:
-    """Name every module that is part of the package, without tests."""
+    """Name every module that can be imported, without tests."""
     found = {}
     for path in sorted(SOURCE.rglob("*.py")):
-        if path.name.startswith("test_"):
+        if path.name.startswith("test_") or path.name == "__main__.py":  # the latter runs when it is imported
             continue
         parts = path.relative_to(SOURCE).with_suffix("").parts
         found[".".join(("primase", *(part for part in parts if part != "__init__")))] = path

@@ -27,6 +27,7 @@ def test_five_lines(rehearse, tmp_path):
         negatives=str(data.folder / "negatives.fa"),
         profiles=data.folder / "profiles.hmm",
         epochs=2,
+        members=1,
         out=str(tmp_path / "model"),
     )
     auroc = run.test["auroc"]
@@ -41,7 +42,7 @@ def test_five_lines(rehearse, tmp_path):
 def test_relative_paths_stay_right_elsewhere(rehearse, tmp_path, monkeypatch):
     monkeypatch.chdir(rehearse(ENZYMES).folder)
     settings = {"positives": "positives.fa", "negatives": "negatives.fa", "profiles": "profiles.hmm"}
-    primase.train(ENZYMES, **settings, epochs=1, out=tmp_path / "model")
+    primase.train(ENZYMES, **settings, epochs=1, members=1, out=tmp_path / "model")
     monkeypatch.chdir(tmp_path)
     again = primase.train(ENZYMES, config="model/config.toml", out="again")
     tables = [pl.read_parquet(tmp_path / name / "predictions.parquet") for name in ("model", "again")]

@@ -82,8 +82,11 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         If a name is unknown, a value is not accepted, or the file is not TOML.
     """
     known = options(configuration)
-    nested = _read_toml(file, known) if file is not None else {}
-    for name, value in settings.items():
+    # What is not given keeps the application's own default, also where a neighbour in the same section is given.
+    nested = configuration().model_dump()
+    for key, values in (_read_toml(file, known) if file is not None else {}).items():
+        nested[key] = {**nested[key], **values} if isinstance(nested.get(key), dict) else values
+    for name, value in with_absolute_paths(configuration, settings).items():
         if name not in known:
             what = "there is no such setting"
             raise ConfigurationError(what, where=name, wanted=", ".join(sorted(known)))
@@ -96,6 +99,17 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         return configuration.model_validate(nested)
     except ValidationError as error:
         raise _explain(error, known) from None
+
+
+def with_absolute_paths(configuration: type[Section], settings: Mapping[str, object]) -> dict[str, object]:
+    """Make the paths among some settings absolute, so that they stay right when they are read from another folder."""
+    known = options(configuration)
+    absolute = dict(settings)
+    for name, value in settings.items():
+        is_path = name in known and "Path" in str(known[name].field.annotation)
+        if is_path and isinstance(value, str | Path):
+            absolute[name] = Path(value).absolute()
+    return absolute
 
 
 def settings_of(configuration: Section) -> dict[str, Any]:
@@ -128,6 +142,10 @@ def _read_toml(file: Path, known: Mapping[str, Option]) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         what = "the configuration file is not TOML"
         raise ConfigurationError(what, where=str(file), got=str(error)) from None
+    for section in sorted({option.section for option in known.values() if option.section is not None}):
+        if not isinstance(nested.get(section, {}), dict):
+            what = "this is the name of a section"
+            raise ConfigurationError(what, where=f"{file}, {section}", got=str(nested[section]), wanted=f"[{section}]")
     for option in known.values():
         if option.section is None or option.name not in nested.get(option.section, {}):
             continue

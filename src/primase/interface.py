@@ -40,7 +40,6 @@ def train(
         If the input or a setting is wrong.
     """
     chosen = application_named(application)
-    absolute = {name: value.absolute() if isinstance(value, Path) else value for name, value in settings.items()}
     file = None if config is None else Path(config)
-    configuration = pipeline.configuration_of_run(chosen, absolute, Path(out), file=file, resume=resume)
+    configuration = pipeline.configuration_of_run(chosen, settings, Path(out), file=file, resume=resume)
     return pipeline.train(chosen, configuration, Path(out), resume=resume, listener=listener)

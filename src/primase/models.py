@@ -16,7 +16,7 @@ from primase.apps.contract import Application, Configuration
 from primase.apps.discovery import application_named
 from primase.apps.workflow import Workflow
 from primase.configuration import configure, settings_of
-from primase.data.audit import Finding, audit_examples
+from primase.data.audit import Finding, Fingerprints, audit_examples
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
@@ -31,7 +31,7 @@ from primase.nn.threads import cpu_threads
 from primase.predictor.bundle import read_bundle
 from primase.predictor.predictor import Predictor
 from primase.predictor.tables import check_table_path, write_table
-from primase.predictor.workspace import fresh_folder
+from primase.predictor.workspace import fresh_folder, refuse_occupied
 from primase.report.evaluation import evaluation_page, metrics_state
 from primase.report.page import render_page, write_page
 from primase.report.records import MEMBERS, METRICS, REPORT, input_hashes, write_json
@@ -95,6 +95,7 @@ class Model:
         self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
     ) -> Attribution:
         """Write why the model says what it says of every record of a file, as a table and a page."""
+        refuse_occupied(Path(out))
         examples = self._few(Path(inputs), settings, listener)
         with fresh_folder(Path(out)) as folder:
             with self._threads():
@@ -110,11 +111,12 @@ class Model:
 
         Examples that the model has been trained on are counted, and the figures without them stand beside.
         """
+        refuse_occupied(Path(out))
         configuration = self._configured(settings)
         labelled = self.workflow.read(configuration, self.predictor.task, listener)
         examples = labelled.examples
         fingerprints = self.workflow.fingerprints(examples.inputs)
-        seen = self._seen(input_hashes(fingerprints))
+        seen = self._seen(self.workflow.identities(examples.inputs))
         findings = [
             *labelled.findings,
             *_seen_findings(seen),
@@ -124,15 +126,16 @@ class Model:
         for finding in findings:
             if finding.severity == "warning":
                 listener(Notice(finding.text, "warning"))
-        subsets = {"seen in training": seen, "not seen in training": ~seen}
+        subsets = {} if seen is None else {"seen in training": seen, "not seen in training": ~seen}
         subsets |= self.workflow.subsets(examples, self.predictor.encoder)
-        units = self.workflow.units(examples, "cluster", configuration, listener)
+        policy = self.workflow.policy(examples, configuration)
+        units = self.workflow.units(examples, policy, configuration, listener)
         evaluation = assess(
             self.predictor.logits(examples.inputs),
             self.predictor.calibrator,
             examples,
             self.predictor.task,
-            units=Units.of(units, self.workflow.unit_name("cluster")),
+            units=Units.of(units, self.workflow.unit_name(policy)),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         ).evaluation
         self._write_evaluation(Path(out), examples, evaluation, findings)
@@ -171,16 +174,18 @@ class Model:
 
     def _configured(self, settings: Mapping[str, Any]) -> Configuration:
         """Keep how input was read in training, such as the names of columns, but not the input itself."""
-        kept = {name: value for name, value in settings_of(self.configuration).items() if name not in INPUT_WORDS}
+        left = {*INPUT_WORDS, "group_column"}
+        kept = {name: value for name, value in settings_of(self.configuration).items() if name not in left}
         return configure(self.application.configuration, {**kept, **settings})
 
-    def _seen(self, hashes: pl.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Tell which inputs the model was trained or chosen on."""
+    def _seen(self, identities: Fingerprints) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Tell which inputs the model was trained or chosen on; None where the bundle does not say."""
         path = self.path / MEMBERS
         if not path.exists():
-            return np.zeros(len(hashes), dtype=bool)
+            return None
         members = pl.read_parquet(path).filter(pl.col("part").is_in(["train", "validation"]))
-        return hashes.is_in(members["input_hash"].implode()).to_numpy()
+        known = input_hashes(identities).is_in(members["input_hash"].implode()).to_numpy()
+        return np.asarray(known & (identities != ""))
 
 
 def load(path: Path | str) -> Model:
@@ -228,7 +233,10 @@ def _joined(blocks: list[Examples[Any]]) -> Examples[Any]:
     return Examples(ids=ids, inputs=inputs, targets=np.concatenate([block.targets for block in blocks]))
 
 
-def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Finding]:
+def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]] | None) -> list[Finding]:
+    if seen is None:
+        text = f"The bundle has no {MEMBERS}, so nobody can tell which examples the model was trained on."
+        return [Finding("seen in training", 0, "warning", text)]
     count = int(seen.sum())
     if not count:
         return [

@@ -53,6 +53,7 @@ class Audited:
     labelled: Labelled[Any]
     partition: Partition
     fingerprints: Fingerprints
+    identities: Fingerprints
     findings: list[Finding]
 
 
@@ -124,7 +125,7 @@ def train(
             task=task,
             examples=audited.labelled.examples,
             partition=audited.partition,
-            fingerprints=audited.fingerprints,
+            identities=audited.identities,
             findings=audited.findings,
             members=members,
             assessment=assessment,
@@ -163,7 +164,8 @@ def audit(
             *audit_partition(fingerprints, partition, what=workflow.input_name),
             *workflow.audit(labelled.examples, partition, timed.listener),
         ]
-    return Audited(labelled, partition, fingerprints, findings)
+        identities = workflow.identities(labelled.examples.inputs)
+    return Audited(labelled, partition, fingerprints, identities, findings)
 
 
 def _split(
@@ -234,7 +236,7 @@ def _assess(
     partition, test = audited.partition, parts["test"]
     twins = has_twin(audited.fingerprints, partition)
     subsets = dict(workflow.subsets(test, predictor.encoder))
-    if (twins & (audited.fingerprints[partition.test] != "")).any():
+    if twins.any():
         subsets |= {"with a twin in train": twins, "without a twin in train": ~twins}
     probes = tuple(workflow.probes(parts["train"]))
     baselines = tuple(workflow.baselines(predictor.encoder))
@@ -254,7 +256,7 @@ def _assess(
 def _write(folder: Path, run: TrainingRun, predictor: Predictor[Any], configuration: Configuration) -> dict[str, Any]:
     """Write the bundle: what every later verb reads, and what people read."""
     metrics = write_records(folder, run)
-    hashes = input_hashes(run.fingerprints)
+    hashes = input_hashes(run.identities)
     bundle = Bundle(
         application=run.subject.application,
         task=predictor.task.to_state(),
@@ -282,7 +284,8 @@ def _digest(hashes: pl.Series) -> str:
 def _refuse_changed_data(workspace: Path, audited: Audited) -> None:
     """Go on with an interrupted run only on the data that it was started with."""
     examples = audited.labelled.examples
-    content = [str(examples.ids.tolist()), str(examples.targets.tolist()), str(audited.fingerprints.tolist())]
+    columns = [examples.ids, examples.targets, audited.identities, audited.partition.names(len(examples))]
+    content = [str(column.tolist()) for column in columns]
     found = blake2b("\n".join(content).encode(), digest_size=16).hexdigest()
     path = workspace / "data.json"
     if not path.exists():

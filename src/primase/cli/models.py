@@ -12,6 +12,7 @@ from primase.apps.discovery import application_named
 from primase.cli.display import listening, print_table, printed
 from primase.cli.options import configuration_options, given
 from primase.data.words import INPUT_WORDS
+from primase.errors import ConfigurationError
 
 OutOption = click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write.")
 
@@ -31,6 +32,9 @@ class BundleCommands(click.Group):
 
         folder = Path(cmd_name)
         application = application_named(str(read_facts(folder).get("application")))
+        if ctx.info_name not in application.verbs:
+            what = f"{application.name} is not capable of this"
+            raise ConfigurationError(what, where=str(ctx.info_name), wanted=", ".join(sorted(application.verbs)))
         make = {"evaluate": _evaluate_command, "predict": _predict_command, "explain": _explain_command}
         return make[str(ctx.info_name)](application, folder)
 

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import click
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from primase.configuration import Option, Section, options
+from primase.configuration import Option, Section, options, settings_of
 
 
 class CommaSeparated(click.ParamType[tuple[Any, ...]]):
@@ -52,23 +51,23 @@ def configuration_options(
     chosen = None if sections is None else set(sections)
     known = [option for option in options(configuration).values() if chosen is None or option.section in chosen]
     known = [option for option in known if option.name not in without]
+    defaults = settings_of(configuration())
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(known):
-            command = _click_option(option)(command)
+            command = _click_option(option, defaults[option.name])(command)
         return command
 
     return decorate
 
 
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the settings that were given; paths become absolute, so that they stay right elsewhere."""
-    kept = {name: value for name, value in settings.items() if value is not None}
-    return {name: value.absolute() if isinstance(value, Path) else value for name, value in kept.items()}
+    """Keep the settings that were given."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
-def _click_option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    kind, help_text = _unwrap(option.field.annotation), _help(option.field)
+def _click_option(option: Option, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    kind, help_text = _unwrap(option.field.annotation), _help(option.field, default)
     if kind is bool:
         return click.option(f"{option.flag}/--no-{option.flag[2:]}", default=None, help=help_text)
     return click.option(option.flag, type=_click_type(kind), default=None, help=help_text)
@@ -90,10 +89,9 @@ def _click_type(kind: Any) -> Any:
     return click.Path(path_type=Path) if kind is Path else kind
 
 
-def _help(field: FieldInfo) -> str:
+def _help(field: FieldInfo, default: Any) -> str:
     text = (field.description or "").strip().replace("\n", " ")
-    default = field.default
-    if default in (None, PydanticUndefined, (), ""):
+    if default in (None, (), ""):
         return text
     if isinstance(default, bool):
         default = "on" if default else "off"

@@ -44,8 +44,9 @@ class Finding:
 
 
 def has_twin(fingerprints: Fingerprints, partition: Partition) -> Bool[np.ndarray, "tested"]:
-    """Tell for every test example whether an identical input is in train."""
-    return np.isin(fingerprints[partition.test].astype(str), fingerprints[partition.train].astype(str))
+    """Tell for every test example whether an identical input is in train; an empty one is identical to none."""
+    tested = fingerprints[partition.test].astype(str)
+    return np.asarray((tested != "") & np.isin(tested, fingerprints[partition.train].astype(str)))
 
 
 def audit_examples(examples: Examples[InputsT], task: Task, fingerprints: Fingerprints, *, what: str) -> list[Finding]:
@@ -73,18 +74,15 @@ def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: s
     what
         What an input is, such as ``"domain set"``.
     """
-    twins = has_twin(fingerprints, partition)
-    count, total = int(twins.sum()), len(partition.test)
-    if count == 0:
-        return [Finding(TWINS, 0, "info", f"None of the {total:,} test examples has an identical {what} in train.")]
+    count, total = int(has_twin(fingerprints, partition).sum()), len(partition.test)
     empty = int((fingerprints[partition.test] == "").sum())
-    text = f"{count:,} of {total:,} test examples ({count / total:.0%}) have an identical {what} in train"
-    if empty:
-        text += f", {empty:,} of them because theirs is empty, which is no kinship"
-    if count == empty:
-        return [Finding(TWINS, count, "info", f"{text}.")]
-    text += (
-        ". For them the test asks what the network remembers, not what it understands; the figures on the other "
+    aside = f" Another {empty:,} have an empty one, which is no kinship." if empty else ""
+    if count == 0:
+        text = f"None of the {total:,} test examples has an identical {what} in train.{aside}"
+        return [Finding(TWINS, 0, "info", text)]
+    text = (
+        f"{count:,} of {total:,} test examples ({count / total:.0%}) have an identical {what} in train.{aside} For the "
+        "twins the test asks what the network remembers, not what it understands; the figures on the other "
         f"{total - count:,} stand beside."
     )
     return [Finding(TWINS, count, "warning", text)]

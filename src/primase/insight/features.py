@@ -210,5 +210,10 @@ def _check(blocks: Sequence[_Explained]) -> SelfCheck:
         score_range=max(float(block.changes.max()) for block in blocks),
         agreement=rank_correlation(ablation, gradients),
         sign_agreement=float(np.mean(np.sign(ablation) == np.sign(gradients))),
-        randomised_agreement=float(np.nanmean([rank_correlation(ablation, control) for control in controls])),
+        randomised_agreement=_mean_of_defined([rank_correlation(ablation, control) for control in controls]),
     )
+
+
+def _mean_of_defined(values: Sequence[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")

@@ -17,7 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 import safetensors.torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from primase.data.encoding import EncoderState
 from primase.errors import BundleError
@@ -52,14 +52,6 @@ class Bundle:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_member(network: nn.Module, path: Path) -> None:
-    """Save the weights of one network."""
-    staged = path.with_name(path.name + ".part")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    safetensors.torch.save_file(tensors, staged)
-    staged.replace(path)
-
-
 def read_member(path: Path) -> dict[str, Tensor]:
     """Read the weights of one network.
 
@@ -84,18 +76,15 @@ def member_name(number: int) -> str:
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> None:
-    """Write the model into a folder that is not yet called a bundle.
-
-    Weights of members that already lie in the folder, as :func:`write_member` left them, are kept.
-    """
+    """Write the model into a folder that is not yet called a bundle."""
     files = []
     for number, member in enumerate(bundle.members):
         path = folder / member_name(number)
-        if not path.exists():
-            safetensors.torch.save_file(dict(member), path)
+        # save_file would let nobody but the owner read the file.
+        path.write_bytes(safetensors.torch.save({name: tensor.contiguous() for name, tensor in member.items()}))
         files.append(path)
     if bundle.encoder.arrays:
-        safetensors.numpy.save_file(dict(bundle.encoder.arrays), folder / ENCODER)
+        (folder / ENCODER).write_bytes(safetensors.numpy.save(dict(bundle.encoder.arrays)))
         files.append(folder / ENCODER)
     facts = {
         "schema": SCHEMA,

@@ -53,10 +53,12 @@ def write_table(path: Path, blocks: Iterable[pl.DataFrame]) -> int:
     try:
         with staged.open("wb") as file:
             table = _ParquetRows(file) if path.suffix == ".parquet" else _DelimitedRows(file, SEPARATORS[path.suffix])
-            for block in blocks:
-                table.append(block)
-                rows += len(block)
-            table.close()
+            try:
+                for block in blocks:
+                    table.append(block)
+                    rows += len(block)
+            finally:
+                table.close()
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

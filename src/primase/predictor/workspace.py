@@ -6,11 +6,14 @@ from which ``--resume`` goes on; a run that is refused for a wrong input leaves 
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -22,7 +25,8 @@ SUFFIX: Final = ".partial"
 
 def partial_folder(out: Path) -> Path:
     """Name the folder in which ``out`` is being made."""
-    return out.with_name(out.name + SUFFIX)
+    whole = out.absolute()
+    return whole.with_name(whole.name + SUFFIX)
 
 
 def refuse_occupied(out: Path) -> None:
@@ -65,7 +69,7 @@ def run_folder(out: Path, configuration: str, *, resume: bool) -> Iterator[Path]
     refuse_occupied(out)
     partial = partial_folder(out)
     _check_partial(partial, configuration, resume=resume)
-    started_here = not partial.exists()
+    started_here, made = not partial.exists(), _missing_parents(partial.parent)
     try:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,6 +90,7 @@ def run_folder(out: Path, configuration: str, *, resume: bool) -> Iterator[Path]
     except InputError:
         if started_here:
             shutil.rmtree(partial, ignore_errors=True)
+            _remove_empty(made)
         raise
     else:
         shutil.rmtree(partial, ignore_errors=True)
@@ -97,10 +102,12 @@ def run_folder(out: Path, configuration: str, *, resume: bool) -> Iterator[Path]
 def fresh_folder(out: Path) -> Iterator[Path]:
     """Make a result folder in one go: under a temporary name, renamed at the end, removed if anything goes wrong."""
     refuse_occupied(out)
-    staged = partial_folder(out)
-    shutil.rmtree(staged, ignore_errors=True)
+    parent = out.absolute().parent
+    made = _missing_parents(parent)
     try:
-        staged.mkdir(parents=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=parent))
+        staged.chmod(0o777 & ~_umask())
     except OSError as error:
         what = "the output folder cannot be made"
         raise InputError(what, where=str(out), got=error.strerror) from None
@@ -109,12 +116,35 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         staged.rename(out)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
+        _remove_empty(made)
         raise
+
+
+def _missing_parents(folder: Path) -> list[Path]:
+    """List the folders that do not exist on the way to one, the innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made for nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _umask() -> int:
+    """Tell the process's mask of permissions, which can be read only by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _check_partial(partial: Path, configuration: str, *, resume: bool) -> None:
     saved = partial / CONFIGURATION
     if not saved.exists():
+        if partial.exists() and {path.name for path in partial.iterdir()} - {"lock", "bundle"}:
+            what = "this name is needed for the run while it lasts, and is taken"
+            raise InputError(what, where=str(partial), advice="Choose another --out.")
         return
     if not resume:
         what = "an interrupted run is in the way"
@@ -122,10 +152,23 @@ def _check_partial(partial: Path, configuration: str, *, resume: bool) -> None:
         raise InputError(what, where=str(partial), advice=advice)
     before = saved.read_text(encoding="utf-8")
     if before != configuration:
-        changed = sorted(set(configuration.splitlines()) ^ set(before.splitlines()))
         what = "the interrupted run had other settings"
         advice = "Resume with the settings it was started with, or delete the folder to start again."
-        raise ConfigurationError(what, where=str(saved), got="; ".join(changed[:6]), advice=advice)
+        raise ConfigurationError(what, where=str(saved), got=_changes(before, configuration), advice=advice)
+
+
+def _changes(before: str, after: str) -> str:
+    """Name the settings that differ between two configurations, with both values."""
+    old, new = (_flat(tomllib.loads(text)) for text in (before, after))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return "; ".join(f"{name} was {old.get(name)} and is {new.get(name)}" for name in names)
+
+
+def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def _write(path: Path, text: str) -> None:

@@ -65,7 +65,7 @@ def members_table(run: TrainingRun) -> pl.DataFrame:
             "id": run.examples.ids.astype(str),
             "part": run.partition.names(len(run.examples)).astype(str),
             "group": run.partition.units.astype(np.int64),
-            "input_hash": input_hashes(run.fingerprints),
+            "input_hash": input_hashes(run.identities),
         }
     )
 

@@ -64,7 +64,7 @@ class TrainingRun:
     task: Task
     examples: Examples[Any]
     partition: Partition
-    fingerprints: Fingerprints
+    identities: Fingerprints
     findings: Sequence[Finding]
     members: Sequence[Fitted]
     assessment: Assessment

@@ -68,9 +68,15 @@ def metrics_table(evaluation: Evaluation, names: Sequence[str]) -> Table:
         ["Model", *(_capital(metric_title(metric)) for metric in names)],
         rows,
         "The network, the baselines and the probes on the same test part, each with its 95 % interval.",
-        f"{evaluation.intervals} Lower is better for ECE and Brier score.",
+        f"{evaluation.intervals} Lower is better for ECE and Brier score.{_positive(evaluation)}",
         highlighted=[0],
     )
+
+
+def _positive(evaluation: Evaluation) -> str:
+    """Say which label AUROC, AUPRC and F1 take as the positive one."""
+    task = evaluation.task
+    return f" The positive class is “{task.labels[1]}”." if task.kind == "binary" else ""
 
 
 def headline_metrics(evaluation: Evaluation) -> list[str]:

@@ -32,9 +32,3 @@ class TrainingConfiguration(Section):
     """Arithmetic: auto is 32-bit on a CPU and mixed bfloat16 on a GPU."""
     cpu_threads: int = Field(default=0, ge=0)
     """Processor cores for computing on a CPU; 0 for all. Small networks are fastest on one."""
-    devices: int = Field(default=1, ge=1)
-    """GPUs or processes on each machine, handed to Lightning."""
-    nodes: int = Field(default=1, ge=1)
-    """Machines, handed to Lightning."""
-    strategy: str = "auto"
-    """Lightning's strategy for several devices."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,15 @@ class FitOptions:
         Changes a training batch before the network sees it.
     callbacks
         Lightning callbacks to run beside ours.
+    trainer
+        Arguments for Lightning's Trainer, such as ``devices``, ``num_nodes`` and ``strategy``.
     """
 
     loss: Loss | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
     callbacks: Sequence[lightning.Callback] = ()
+    trainer: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fit(
@@ -101,7 +104,7 @@ def fit(
     resumed = folder / f"{LAST}.ckpt"
     with _quiet(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
-            **_hardware(configuration),
+            **{**_hardware(configuration), **chosen.trainer},
             max_epochs=configuration.epochs,
             callbacks=[EpochSeed(seed, sampler), events, stopping, *chosen.callbacks, best, last],
             plugins=[AtomicCheckpoints()],
@@ -112,18 +115,35 @@ def fit(
             num_sanity_val_steps=0,
             deterministic="warn",
         )
-        trainer.fit(
-            module,
-            _loader(train, sampler),
-            _loader(validation, OrderedBatches(len(validation), 4096)),
-            ckpt_path=resumed if resumed.exists() else None,
-            weights_only=True,
-        )
+        if not _was_over(resumed, configuration, events):
+            trainer.fit(
+                module,
+                _loader(train, sampler),
+                _loader(validation, OrderedBatches(len(validation), 4096)),
+                ckpt_path=resumed if resumed.exists() else None,
+                weights_only=True,
+            )
         precision = str(trainer.precision)
         state = torch.load(folder / f"{BEST}.ckpt", weights_only=True, map_location="cpu")["state_dict"]
     prefix = "network."
     network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return Fitted(network.cpu().eval(), events.history, events.best_epoch, precision)
+
+
+def _was_over(checkpoint: Path, configuration: TrainingConfiguration, events: EpochEvents) -> bool:
+    """Tell whether an interrupted run had stopped already, and take over its history.
+
+    Lightning would train one more epoch before it looks at the patience again.
+    """
+    if not checkpoint.exists():
+        return False
+    callbacks = torch.load(checkpoint, weights_only=True, map_location="cpu")["callbacks"]
+    waited = max(state["wait_count"] for name, state in callbacks.items() if name.startswith("EarlyStopping"))
+    history = callbacks["EpochEvents"]
+    if waited < configuration.patience and len(history["history"]) < configuration.epochs:
+        return False
+    events.load_state_dict(history)
+    return True
 
 
 def _batch_size(examples: int, configuration: TrainingConfiguration) -> int:
@@ -142,13 +162,7 @@ def _hardware(configuration: TrainingConfiguration) -> dict[str, Any]:
     chosen = accelerator[configuration.device]
     automatic = "bf16-mixed" if chosen == "gpu" else "32-true"
     precision = {"auto": automatic, "32": "32-true", "bf16": "bf16-mixed"}[configuration.precision]
-    return {
-        "accelerator": chosen,
-        "precision": precision,
-        "devices": configuration.devices,
-        "num_nodes": configuration.nodes,
-        "strategy": configuration.strategy,
-    }
+    return {"accelerator": chosen, "precision": precision, "devices": 1}
 
 
 @contextmanager

@@ -85,7 +85,9 @@ class SupervisedModule(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        # OneCycleLR divides by zero where the rise takes exactly one step.
+        rise = 0.2 if self.steps == 10 else 0.1
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=settings.learning_rate, total_steps=self.steps, pct_start=0.1, cycle_momentum=False
+            optimizer, max_lr=settings.learning_rate, total_steps=self.steps, pct_start=rise, cycle_momentum=False
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

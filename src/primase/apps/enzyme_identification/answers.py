@@ -21,8 +21,25 @@ ENZYME: Final = ("non-enzyme", "enzyme")
 NOT_AN_ENZYME: Final = "not an enzyme"
 
 _EC_NUMBER: Final = re.compile(r"(?:EC[ :]*)?([1-7])(?:\.(?:\d+|n\d+|-)){1,3}", re.IGNORECASE)
+# What makes a column one of EC numbers; 1.0 alone is a number as tables write it.
+_SURELY_EC: Final = re.compile(r"EC[ :]*[1-7]|[1-7]\.(?:\d+|n\d+|-)\.(?:\d+|n\d+|-)", re.IGNORECASE)
 _NEGATIVES: Final = frozenset(
-    {"0", "no", "n", "false", "f", "negative", "non-enzyme", "nonenzyme", "non_enzyme", "not an enzyme", "none", "-"}
+    {
+        "0",
+        "0.0",
+        "no",
+        "n",
+        "false",
+        "f",
+        "negative",
+        "non-enzyme",
+        "nonenzyme",
+        "non_enzyme",
+        "non enzyme",
+        "not an enzyme",
+        "none",
+        "-",
+    }
 )
 
 
@@ -35,7 +52,9 @@ class Answers:
     findings: Sequence[Finding]
 
 
-def understand(answers: Sequence[str], question: Question, task: Task | None, *, where: str) -> Answers:
+def understand(
+    answers: Sequence[str], question: Question, task: Task | None, *, where: str, places: Sequence[str]
+) -> Answers:
     """Read a column of answers.
 
     A column that holds EC numbers is read as such: an empty cell or a "no" then means that the protein is not an
@@ -50,6 +69,8 @@ def understand(answers: Sequence[str], question: Question, task: Task | None, *,
         That of a trained model, to whose labels the answers must belong; None to find the labels here.
     where
         The file and column, for messages.
+    places
+        The file and line of each answer, for messages.
 
     Raises
     ------
@@ -58,8 +79,8 @@ def understand(answers: Sequence[str], question: Question, task: Task | None, *,
     """
     texts = [answer.strip() for answer in answers]
     findings: list[Finding] = []
-    if any(_EC_NUMBER.match(text) for text in texts):
-        labels_found, findings = _from_ec_numbers(texts, question, where)
+    if any(_SURELY_EC.match(text) for text in texts):
+        labels_found, findings = _from_ec_numbers(texts, question, places)
     elif question == "main-class" and task is None:
         what = "main classes are read from EC numbers, and there are none"
         raise InputError(what, where=where, got=_listing(texts), wanted="EC numbers such as 1.1.1.1 in --target-column")
@@ -74,12 +95,17 @@ def understand(answers: Sequence[str], question: Question, task: Task | None, *,
     for row, label in enumerate(labels_found):
         if label is not None and label not in number_of:
             what = "a label that the model was not trained on"
-            raise InputError(what, where=f"{where}, row {row + 1}", got=label, wanted=", ".join(chosen.labels))
+            raise InputError(what, where=places[row], got=label, wanted=", ".join(chosen.labels))
+    if unknown == len(texts):
+        what = "no protein has an answer"
+        raise InputError(what, where=where, wanted="one of " + ", ".join(chosen.labels))
     targets = [number_of[label] if label is not None else -1 for label in labels_found]
     return Answers(chosen, np.array(targets, dtype=np.int64), findings)
 
 
-def _from_ec_numbers(texts: Sequence[str], question: Question, where: str) -> tuple[list[str | None], list[Finding]]:
+def _from_ec_numbers(
+    texts: Sequence[str], question: Question, places: Sequence[str]
+) -> tuple[list[str | None], list[Finding]]:
     labels: list[str | None] = []
     several = 0
     for row, text in enumerate(texts):
@@ -90,7 +116,7 @@ def _from_ec_numbers(texts: Sequence[str], question: Question, where: str) -> tu
         matches = [_EC_NUMBER.fullmatch(word) for word in words]
         if not all(matches):
             what = "an answer is no EC number, where others are"
-            raise InputError(what, where=f"{where}, row {row + 1}", got=text, wanted="EC numbers, or an empty cell")
+            raise InputError(what, where=places[row], got=text, wanted="EC numbers, or an empty cell")
         classes = {match.group(1) for match in matches if match}
         several += len(classes) > 1
         if question == "enzyme":
@@ -98,6 +124,10 @@ def _from_ec_numbers(texts: Sequence[str], question: Question, where: str) -> tu
         else:
             labels.append(f"EC {classes.pop()}" if len(classes) == 1 else None)
     findings = []
+    empty = sum(not text for text in texts)
+    if empty:
+        text = f"{empty:,} proteins without an EC number were read as no enzymes."
+        findings.append(Finding("no EC number", empty, "info", text))
     if several and question == "main-class":
         text = f"{several:,} proteins belong to several main classes, of which one answer cannot name all."
         findings.append(Finding("several main classes", several, "info", text))
@@ -111,7 +141,7 @@ def _own_label(text: str, task: Task | None) -> str | None:
     if task is not None and task.labels == ENZYME and text not in ENZYME:
         if text.lower() in _NEGATIVES:
             return ENZYME[0]
-        if text.lower() in {"1", "yes", "y", "true", "t", "positive"}:
+        if text.lower() in {"1", "1.0", "yes", "y", "true", "t", "positive"}:
             return ENZYME[1]
     return text
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from primase.apps.contract import Application, Configuration
 from primase.apps.enzyme_identification.sources import SOURCES
 from primase.configuration import Section
-from primase.data.words import DatasetWords, PairWords, SplitSection, TableWords
+from primase.data.words import INPUT_WORDS, DatasetWords, PairWords, SplitSection, TableWords
 from primase.training.configuration import TrainingConfiguration
 
 
@@ -31,6 +31,13 @@ class EnzymeData(DatasetWords, PairWords, TableWords):
         named = [word for word in ("dataset", "table", "positives") if getattr(self, word) is not None]
         if len(named) > 1:
             message = f"give one input, not several at once: --{' and --'.join(named)}"
+            raise ValueError(message)
+        apart = [name for name in INPUT_WORDS if name.startswith(("test_", "validation_")) and getattr(self, name)]
+        if self.dataset is not None and apart:
+            message = f"a registered data set has no other parts: leave --{apart[0].replace('_', '-')} out"
+            raise ValueError(message)
+        if self.group_column is not None and self.table is None:
+            message = "--group-column names a column of --table, which is not given"
             raise ValueError(message)
         for part in ("", "test_", "validation_"):
             pair = [getattr(self, f"{part}{word}") is None for word in ("positives", "negatives")]

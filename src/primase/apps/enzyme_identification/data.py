@@ -22,7 +22,7 @@ from primase.apps.enzyme_identification.sources import (
     YEAST_PROTEOME,
 )
 from primase.apps.workflow import Labelled
-from primase.bio.alphabets import PROTEIN, clean_sequence
+from primase.bio.alphabets import PROTEIN, clean_sequence, recognise_nucleotides
 from primase.bio.domain_cache import DomainCache
 from primase.bio.domain_sets import DomainSets
 from primase.bio.domains import find_domains
@@ -51,6 +51,7 @@ class _Collected:
     answers: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
     domains: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -64,8 +65,8 @@ def read_labelled(data: EnzymeData, task: Task | None, listener: Listener) -> La
         If the input is not what it should be, or one id has two answers.
     """
     where, collected = _collect(data, listener)
-    _refuse_conflicts(collected, where)
-    answers = understand(collected.answers, data.answer, task, where=where)
+    _refuse_conflicts(collected)
+    answers = understand(collected.answers, data.answer, task, where=where, places=collected.places)
     proteins = _proteins(collected, data, listener)
     groups = {} if data.group_column is None else {data.group_column: group_by_key(collected.groups)}
     examples = Examples(
@@ -95,6 +96,12 @@ def stream_unlabelled(
         _add_table(collected, table, data, part="", with_answers=False)
         yield _unlabelled(collected, _proteins(collected, data, listener, profiles))
         return
+    if not profiles:
+        text = (
+            "The model was trained on given domain lists. Domains are searched here with other profiles, whose names "
+            "must be those of the lists: look at the column evidence."
+        )
+        listener(Notice(text, "warning"))
     records = iter(read_fasta(path))
     profile_set = _profile_set(data, profiles, listener)
     done = 0
@@ -145,6 +152,7 @@ def _add_dataset(collected: _Collected, name: str, listener: Listener) -> None:
         (archive,) = fetch(YEAST_PROTEOME, listener=listener).values()
         for protein in read_proteins(archive):
             collected.ids.append(protein.locus_tag)
+            collected.places.append(f"{name}, {protein.locus_tag}")
             collected.answers.append(";".join(protein.ec_numbers))
             collected.sequences.append(clean_sequence(protein.translation, PROTEIN, where=protein.locus_tag))
             collected.parts.append("")
@@ -155,6 +163,7 @@ def _add_dataset(collected: _Collected, name: str, listener: Listener) -> None:
             lists = load_string_lists(files[file.name])
             collected.ids += [f"{answer}-{number + 1:05}" for number in range(len(lists))]
             collected.answers += [answer] * len(lists)
+            collected.places += [f"{name}, {file.name}"] * len(lists)
             collected.domains += [tuple(families) for families in lists]
             collected.parts += [""] * len(lists)
         return
@@ -166,25 +175,33 @@ def _add_dataset(collected: _Collected, name: str, listener: Listener) -> None:
 def _add_fasta(collected: _Collected, path: Path, answer: str, part: str) -> None:
     for record in read_fasta(path):
         collected.ids.append(record.id)
+        collected.places.append(f"{path}, record {record.id}")
         collected.answers.append(answer)
         collected.sequences.append(record.sequence)
         collected.parts.append(part)
 
 
 def _add_table(collected: _Collected, table: TextTable, data: EnzymeData, *, part: str, with_answers: bool) -> None:
-    numbered = [f"row-{row + 1}" for row in range(len(table))]
+    numbered = [f"{part}-row-{row + 1}".removeprefix("-") for row in range(len(table))]
     ids = table.columns.get(data.id_column, numbered)
     collected.ids += [name or number for name, number in zip(ids, numbered, strict=True)]
     collected.parts += [part] * len(table)
+    collected.places += [table.where(row) for row in range(len(table))]
     if with_answers:
         collected.answers += table.column(data.target_column, option="--target-column")
         if data.group_column is not None:
             collected.groups += table.column(data.group_column, option="--group-column")
     if data.domains_column in table.columns:
         collected.domains += [families(cell) for cell in table.columns[data.domains_column]]
-        return
-    for row, cell in enumerate(table.column(data.sequence_column, option="--sequence-column or --domains-column")):
-        collected.sequences.append(clean_sequence(cell, PROTEIN, where=table.where(row)))
+        if data.sequence_column not in table.columns:
+            return
+    cells = table.column(data.sequence_column, option="--sequence-column or --domains-column")
+    sequences = [clean_sequence(cell, PROTEIN, where=table.where(row)) for row, cell in enumerate(cells)]
+    found = recognise_nucleotides(sequences)
+    if found is not None:
+        what = f"the sequences look like {found.name}, not proteins"
+        raise InputError(what, where=f"{table.path}, column {data.sequence_column}", got=sequences[0][:40])
+    collected.sequences += sequences
 
 
 def families(cell: str) -> tuple[str, ...]:
@@ -199,24 +216,26 @@ def families(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _refuse_conflicts(collected: _Collected, where: str) -> None:
+def _refuse_conflicts(collected: _Collected) -> None:
     """One id with two answers is wrong: nobody can say which one is meant."""
     answer_of: dict[str, str] = {}
-    for name, answer in zip(collected.ids, collected.answers, strict=True):
+    for name, answer, place in zip(collected.ids, collected.answers, collected.places, strict=True):
         if answer_of.setdefault(name, answer) != answer:
             what = "one id has two different answers"
             got = f"{name!r} as {answer_of[name] or 'empty'!r} and as {answer!r}"
-            raise InputError(what, where=where, got=got, wanted="every id with one answer")
+            raise InputError(what, where=place, got=got, wanted="every id with one answer")
 
 
 def _proteins(
     collected: _Collected, data: EnzymeData, listener: Listener, profiles: Mapping[str, Any] | None = None
 ) -> Proteins:
-    if collected.domains and collected.sequences:
+    counts = [len(column) for column in (collected.domains, collected.sequences)]
+    if any(count not in {0, len(collected.ids)} for count in counts):
         what = "some parts hold domain lists and others hold sequences"
         raise InputError(what, wanted="the same kind of table for every part")
-    if not collected.sequences:
-        return Proteins(DomainSets.from_sets(collected.domains), None)
+    if collected.domains:
+        sequences = pl.Series(collected.sequences, dtype=pl.String) if collected.sequences else None
+        return Proteins(DomainSets.from_sets(collected.domains), sequences)
     profile_set = _profile_set(data, profiles or {}, listener)
     found = _search(collected.sequences, profile_set, data, listener)
     facts = {"file": profile_set.path.name, "sha256": profile_set.sha256}
@@ -225,6 +244,10 @@ def _proteins(
 
 def _profile_set(data: EnzymeData, wanted: Mapping[str, Any], listener: Listener) -> ProfileSet:
     """Open the profiles that the user names, else the registered subset; a trained model insists on its own."""
+    if wanted and data.profiles is not None and not data.profiles.exists():
+        what = "the profiles that the model was trained with are not here"
+        expected = f"{wanted['file']}, sha256 {wanted['sha256']}"
+        raise InputError(what, where=str(data.profiles), wanted=expected, advice="Name them with --profiles.")
     path = data.profiles or next(iter(fetch(PFAM_SUBSET, listener=listener).values()))
     with _cache() as cache:
         profiles = ProfileSet(path, cache=cache)

@@ -46,7 +46,7 @@ def name_pieces(name: str) -> set[str]:
     Examples
     --------
     >>> sorted(name_pieces("SH3_1"))
-    ['<sh', '<sh3', '_1>', '3_1', '3_1>', 'h3_', 'h3_1', 'sh', 'sh3', 'sh3_']
+    ['3_1', '3_1>', '<sh', '<sh3', '_1>', 'h3_', 'h3_1', 'sh', 'sh3', 'sh3_']
     """
     marked = f"<{name.lower()}>"
     pieces = {marked[at : at + size] for size in _PIECE_LENGTHS for at in range(len(marked) - size + 1)}
@@ -90,6 +90,12 @@ class EncodedProteins:
         slots, there = self._slots(indices)
         features, weights = self.features[slots] * there, self.weights[slots] * there
         return {"features": torch.from_numpy(features), "weights": torch.from_numpy(weights)}
+
+    def matrix(self, size: int) -> sparse.csr_array:
+        """Return the same as a sparse matrix, shape (proteins, ``size`` features)."""
+        slots = slice(0, int(self.starts[-1]))
+        shape = (len(self), size)
+        return sparse.csr_array((self.weights[slots], self.features[slots] - 1, self.starts), shape=shape)
 
     def batch_owners(self, indices: Indices) -> Int[np.ndarray, "batch slots"]:
         """Return the owner of every feature of :meth:`batch`, -1 in padding."""

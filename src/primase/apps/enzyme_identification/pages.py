@@ -31,7 +31,11 @@ def top_domains(attribution: Attribution, *, explained: int, total: int) -> list
         return [Section("Which domains matter", [Callout("warning", "Nothing to explain", text)])]
     summary = summarise_domains(attribution)
     strongest = summary.filter(pl.col("proteins") >= ENOUGH_PROTEINS)
-    scope = f"{explained:,} of {total:,} test proteins" if explained < total else f"{total:,} test proteins"
+    scope = (
+        f"{explained:,} of {total:,} test proteins, drawn at random"
+        if explained < total
+        else f"{total:,} test proteins"
+    )
     blocks: list[Block] = [Paragraph(f"{_HOW} Means are over {scope}.")]
     for answer in strongest["answer"].unique(maintain_order=True).sort():
         rows = strongest.filter(pl.col("answer") == answer).head(SHOWN_DOMAINS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ ORDINARY_FAMILIES: Final = 25
 FAMILY_LENGTH: Final = 70
 MUTATED: Final = 0.25
 CUTOFF_BITS: Final = 25.0
+MADE: Final = datetime(2019, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def _profiles(families: dict[str, str], generator: np.random.Generator) -> Itera
         alignment = TextMSA(name=name, sequences=copies).digitize(alphabet)
         profile, _, _ = builder.build_msa(alignment, background)
         profile.cutoffs.gathering = (CUTOFF_BITS, CUTOFF_BITS)
+        profile.creation_time = MADE  # the present would make another file, and another sha256, every time
         yield profile
 
 

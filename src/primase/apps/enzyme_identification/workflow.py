@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, final
 
@@ -76,7 +77,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """
         alone = np.arange(len(examples))
         if policy == "random":
-            return alone
+            return merge_groups(alone, *examples.groups.values())
         texts = examples.inputs.domain_texts()
         keys = np.where(texts == "", np.array([f"alone {number}" for number in alone], dtype=object), texts)
         groupings = [group_by_key(keys), *examples.groups.values()]
@@ -99,6 +100,12 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """Write the domain set of each protein, in the order of the alphabet."""
         return inputs.domain_texts()
 
+    def identities(self, inputs: Proteins) -> Fingerprints:
+        """Take the sequence of each protein, or its list of domains where no sequence is known."""
+        if inputs.sequences is not None:
+            return np.array(inputs.sequences.to_list(), dtype=object)
+        return np.array([";".join(names) for names in inputs.domains.sets()], dtype=object)
+
     def audit(self, examples: Examples[Proteins], partition: Partition | None, listener: Listener) -> list[Finding]:
         """Count proteins without a domain, and test proteins whose near twin is in train."""
         del listener
@@ -106,11 +113,14 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         share = count / len(examples)
         text = (
             f"{count:,} of {len(examples):,} proteins ({share:.1%}) have no domain of the profile set. For them the "
-            "model knows only how often such proteins are enzymes."
+            "model has no domain to go on."
         )
         findings = [Finding("proteins without any domain", count, "warning" if share > 0.2 else "info", text)]
         sequences = examples.inputs.sequences
-        if partition is None or sequences is None:
+        if sequences is None:
+            return findings
+        findings += _repeated_sequences(examples)
+        if partition is None:
             return findings
         nearest = nearest_similarity(
             sequences.gather(partition.test).to_list(), sequences.gather(partition.train).to_list()
@@ -152,9 +162,14 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         def vectors(examples: Examples[Proteins]) -> Features:
             return _protein_encoder(encoder).matrix(examples.inputs)
 
+        def everything(examples: Examples[Proteins]) -> Features:
+            return _protein_encoder(encoder).encode(examples.inputs).matrix(_protein_encoder(encoder).size)
+
+        linear = logistic_regression_baseline(everything, "everything that the network reads")
         return (
             majority_baseline(),
-            logistic_regression_baseline(vectors, "the same domain vectors"),
+            logistic_regression_baseline(vectors, "the plain domain vectors"),
+            replace(linear, name="logistic regression on all inputs"),
             nearest_neighbour_baseline(vectors, "domains"),
         )
 
@@ -175,7 +190,7 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         known = _protein_encoder(encoder).known(inputs)
         return pl.DataFrame(
             {
-                "domains": pl.Series(inputs.domain_texts().tolist(), dtype=pl.String),
+                "domains": pl.Series([";".join(names) for names in inputs.domains.sets()], dtype=pl.String),
                 "evidence": pl.Series(np.where(known, KNOWN, NOTHING_KNOWN).tolist(), dtype=pl.String),
             }
         )
@@ -188,8 +203,9 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
     def insights(
         self, predictor: Predictor[Proteins], test: Examples[Proteins], listener: Listener
     ) -> Sequence[Section]:
-        """Rank the domains that matter most over the test proteins."""
-        attribution = _attribute(predictor, test.take(np.arange(min(len(test), INSIGHT_EXAMPLES))), listener)
+        """Rank the domains that matter most over the test proteins, or some drawn at random where there are many."""
+        drawn = np.sort(np.random.default_rng(0).permutation(len(test))[:INSIGHT_EXAMPLES])
+        attribution = _attribute(predictor, test.take(drawn), listener)
         return pages.top_domains(attribution, explained=min(len(test), INSIGHT_EXAMPLES), total=len(test))
 
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
@@ -206,6 +222,29 @@ def _attribute(predictor: Predictor[Proteins], examples: Examples[Proteins], lis
     encoded = _protein_encoder(predictor.encoder).encode(examples.inputs)
     labels = predictor.logits(examples.inputs).argmax(axis=1)
     return explain_features(predictor, encoded, examples.ids.tolist(), labels, listener=listener)
+
+
+def _repeated_sequences(examples: Examples[Proteins]) -> list[Finding]:
+    """Find one sequence under several ids, and those of them whose answers differ."""
+    table = pl.DataFrame(
+        {"id": examples.ids.tolist(), "sequence": examples.inputs.sequences, "target": examples.targets}
+    )
+    repeated = (
+        table.group_by("sequence", maintain_order=True)
+        .agg("id", pl.col("target").n_unique())
+        .filter(pl.col("id").list.len() > 1)
+    )
+    if repeated.is_empty():
+        return [Finding("repeated sequences", 0, "info", "No two proteins have the same sequence.")]
+    count = int(repeated["id"].list.len().sum())
+    text = f"{count:,} proteins share their sequence with another one; the cluster split keeps them together."
+    findings = [Finding("repeated sequences", count, "info", text)]
+    conflicts = repeated.filter(pl.col("target") > 1)
+    if not conflicts.is_empty():
+        shown = "; ".join(" and ".join(ids[:3]) for ids in conflicts["id"].head(5).to_list())
+        text = f"{len(conflicts):,} sequences stand under several ids with different answers, such as {shown}."
+        findings.append(Finding("conflicting sequences", len(conflicts), "warning", text))
+    return findings
 
 
 def _domain_counts(examples: Examples[Proteins]) -> Float[np.ndarray, "proteins one"]:
