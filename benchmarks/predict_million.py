@@ -53,6 +53,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="JSON lines to append to")
     parser.add_argument("--work", type=Path, required=True, help="folder for the model and the files")
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--round", type=int, default=0, help="another number measures all again")
     parser.add_argument("--format", choices=["tsv", "csv", "parquet"], default="tsv", help="of the predictions")
     parser.add_argument("--write", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--check", type=Path, help=argparse.SUPPRESS)
@@ -67,16 +68,19 @@ def measure_all(options: argparse.Namespace) -> None:
     prepare_model(work)
     for count in options.counts:
         for cached in (False, True):
-            key = {"count": count, "cached": cached, "format": options.format}
+            key = {"count": count, "cached": cached, "format": options.format, "round": options.round}
             if not journal.matching(key):
                 if not fasta(work, count).exists():
                     run([sys.executable, __file__, "--work", str(work), "--write", str(count)], work)
                 journal.add(key, measure(work, count, options.format, cached=cached))
-    rows = [["records", "domains", "seconds", "processor seconds", "records a second", "peak MiB", "planted found"]]
+    rows = [
+        ["records", "domains", "load", "seconds", "processor seconds", "records a second", "peak MiB", "planted found"]
+    ]
     for record in sorted(journal.records, key=lambda record: (record["count"], record["cached"])):
         domains = "in the cache" if record["cached"] else "searched"
         measured = [f"{record[name]:.0f}" for name in ("seconds", "cpu_seconds", "records_a_second", "peak_mib")]
-        rows.append([f"{record['count']:,}", domains, *measured, f"{record['planted_found']:.1%}"])
+        load = f"{record['load']:.0f}"
+        rows.append([f"{record['count']:,}", domains, load, *measured, f"{record['planted_found']:.1%}"])
     print_rows(rows)
 
 
@@ -129,12 +133,18 @@ def measure(work: Path, count: int, ending: str, *, cached: bool) -> dict[str, A
     table.unlink(missing_ok=True)
     profiles = ["--profiles", str(work / "world" / "profiles.hmm")]
     command = [primase(), "predict", str(work / "model"), str(fasta(work, count)), *profiles, "--out", str(table)]
+    load = os.getloadavg()[0]
     used = run(command, work, cache)
     words = [sys.executable, __file__, "--work", str(work), "--check", str(table)]
     checked = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
     assert checked["records"] == count
     size = sum(file.stat().st_size for file in (work / cache).rglob("*")) / 2**20
-    measured = {"cache_mib": size, "planted_found": checked["planted_found"], "date": time.strftime("%Y-%m-%d")}
+    measured = {
+        "load": load,
+        "cache_mib": size,
+        "planted_found": checked["planted_found"],
+        "date": time.strftime("%Y-%m-%d"),
+    }
     return {**used, "records_a_second": count / used["seconds"], **measured}
 
 

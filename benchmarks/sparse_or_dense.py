@@ -7,10 +7,10 @@ sparse          the package as it is: an embedding bag over domains and the piec
 sparse-domains  the same over domains alone, which is what the dense matrix holds
 dense           a float32 matrix of all proteins by the paper's 16,306 family names, nn.Linear, a bare loop in PyTorch
 
-Each measurement is a process of its own, so that the peak memory is its own; the variants take turns, so that a busy
-machine slows all of them alike, and processor seconds, which leave waiting out, stand beside those on the wall. The
-dense one runs on one and on two threads and is judged by the better, without Lightning and checkpoints, and with its
-matrix built once, by the place of each entry.
+Each measurement is a process of its own, so that the peak memory is its own. The variants take turns on one and on two
+threads, and each is judged by its shortest time, since other programs can only lengthen it: two threads that must wait
+for each other suffer most. Processor seconds, which leave waiting out, stand beside those on the wall. The dense
+variant has no Lightning and no checkpoints, and its matrix is built once, by the place of each entry.
 
     python benchmarks/sparse_or_dense.py --out benchmarks/results/sparse_or_dense.jsonl --rounds 3
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
 import subprocess
 import sys
 import time
@@ -32,10 +32,9 @@ from journal import Journal, print_rows
 
 # The process that takes the measurements stays small: on Linux a child starts with the peak memory of its parent.
 VARIANTS = {
-    "sparse": ["--variant", "sparse", "--threads", "1"],
-    "sparse-domains": ["--variant", "sparse-domains", "--threads", "1"],
-    "dense, 1 thread": ["--variant", "dense", "--threads", "1"],
-    "dense, 2 threads": ["--variant", "dense", "--threads", "2"],
+    f"{variant}, {threads} thread{'s' * (threads > 1)}": ["--variant", variant, "--threads", str(threads)]
+    for variant in ("sparse", "sparse-domains", "dense")
+    for threads in (1, 2)
 }
 FIGURES = {
     "epoch_seconds": "seconds an epoch",
@@ -62,28 +61,26 @@ def main() -> None:
         for variant, words in VARIANTS.items():
             key = {"variant": variant, "round": number, **conditions}
             if not journal.matching(key):
+                circumstances = {"load": os.getloadavg()[0], "date": time.strftime("%Y-%m-%d")}
                 command = [sys.executable, str(WORKER), *words, *common]
                 output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-                journal.add(key, {**json.loads(output.splitlines()[-1]), "date": time.strftime("%Y-%m-%d")})
+                journal.add(key, {**json.loads(output.splitlines()[-1]), **circumstances})
     summarise(journal.matching(conditions))
 
 
 def summarise(records: list[dict[str, Any]]) -> None:
-    """Print medians, and how many times the sparse variant is better."""
+    """Print the least of each figure, and how many times that of the better dense variant it goes into."""
 
-    def median(variant: str, name: str) -> float:
-        return float(statistics.median(record[name] for record in records if record["variant"] == variant))
-
-    def best(name: str) -> float:
-        return min(median(variant, name) for variant in VARIANTS if variant.startswith("dense"))
+    def least(variant: str, name: str) -> float:
+        return float(min(record[name] for record in records if record["variant"].startswith(variant)))
 
     rows = [["variant", *(f"{name}, dense / this" for name in FIGURES.values())]]
     for variant in VARIANTS:
-        figures = {name: median(variant, name) for name in FIGURES}
-        rows.append([variant, *(f"{value:.2f}, {best(name) / value:.1f}" for name, value in figures.items())])
+        figures = {name: least(variant, name) for name in FIGURES}
+        rows.append([variant, *(f"{value:.2f}, {least('dense', name) / value:.1f}" for name, value in figures.items())])
     print_rows(rows)
-    above = {variant: median(variant, "peak_mib") - median(variant, "idle_mib") for variant in VARIANTS}
-    idle = statistics.median(record["idle_mib"] for record in records)
+    above = {variant: least(variant, "peak_mib") - least(variant, "idle_mib") for variant in VARIANTS}
+    idle = min(record["idle_mib"] for record in records)
     print(f"\nOf which {idle:.0f} MiB are Python and its libraries; above that:", end=" ")
     print(", ".join(f"{variant} {mib:.0f} MiB" for variant, mib in above.items()))
 

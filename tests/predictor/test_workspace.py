@@ -136,7 +136,7 @@ def test_an_output_below_a_file_is_refused(tmp_path):
 @pytest.mark.parametrize("error", [InputError("wrong"), ZeroDivisionError(), KeyboardInterrupt(), Interrupted(2)])
 def test_a_fresh_folder_is_whole_or_not_there(out, error):
     leave(fresh_folder(out), error)
-    assert list(out.parent.iterdir()) == []
+    assert not out.parent.exists() or list(out.parent.iterdir()) == []
 
 
 def test_a_fresh_folder(out):
@@ -150,3 +150,21 @@ def test_free_places_are_not_refused(tmp_path):
     refuse_occupied(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     refuse_occupied(tmp_path / "empty")
+
+
+def test_a_folder_of_that_name_which_is_not_ours_is_kept(out):
+    foreign = partial_folder(out)
+    foreign.mkdir(parents=True)
+    (foreign / "notes.txt").write_text("mine")
+    with fresh_folder(out) as folder:
+        (folder / "table").touch()
+    assert (foreign / "notes.txt").read_text() == "mine"
+    out.joinpath("table").unlink()
+    with pytest.raises(InputError, match="is taken"), run_folder(out, SETTINGS, resume=False):
+        pass
+    assert (foreign / "notes.txt").read_text() == "mine"
+
+
+def test_folders_made_on_the_way_are_removed_again(tmp_path):
+    leave(run_folder(tmp_path / "new" / "deep" / "run", SETTINGS, resume=False), InputError("wrong"))
+    assert list(tmp_path.iterdir()) == []

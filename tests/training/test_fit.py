@@ -233,3 +233,22 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
     with pytest.raises(Exception, match="pickle"):
         AtomicCheckpoints().save_checkpoint({"epoch": lambda: 2}, place)
     assert torch.load(place, weights_only=True) == {"epoch": 1}
+
+
+@pytest.mark.parametrize("epochs", range(1, 12))
+def test_any_number_of_steps_can_be_trained(data, tmp_path, epochs):
+    train, validation = data
+    settings = TrainingConfiguration(epochs=epochs, batch_size=256, patience=20)
+    small = SupervisedBatches(Points(train.inputs.values[:16].numpy()), train.targets[:16].numpy())
+    assert len(fit(build(), small, validation, settings, seed=0, folder=tmp_path).history) == epochs
+
+
+def test_a_run_that_had_stopped_is_not_trained_on(data, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 30, "patience": 2, "learning_rate": 0.2})
+    whole = fit(build(), *data, settings, seed=0, folder=tmp_path)
+    assert len(whole.history) < 30
+    again = fit(build(1), *data, settings, seed=0, folder=tmp_path)
+    assert again.history == whole.history
+    assert again.best_epoch == whole.best_epoch
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name])

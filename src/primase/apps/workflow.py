@@ -102,9 +102,9 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def fingerprints(self, inputs: InputsT) -> Fingerprints:
         """Return a text per example that is equal for what counts as the same input; empty where there is nothing."""
 
-    @abstractmethod
     def identities(self, inputs: InputsT) -> Fingerprints:
         """Return a text per example by which exactly this input is known again; empty where nothing identifies it."""
+        return self.fingerprints(inputs)
 
     def audit(self, examples: Examples[InputsT], partition: Partition | None, listener: Listener) -> list[Finding]:
         """Find what only this application can find odd."""

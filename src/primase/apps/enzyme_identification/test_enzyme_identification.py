@@ -1,8 +1,7 @@
-import importlib
-
 """Enzyme identification: all the ways to hand over proteins, what their answers mean, what is homologous."""
 
 import gzip
+import importlib
 import json
 import re
 
@@ -194,7 +193,9 @@ def test_domain_lists_and_sequences_do_not_mix(simulated, records, tmp_path):
 
 
 def labels_of(answers, question="enzyme", task=None):
-    understood = understand(answers, question, task, where="here")
+    understood = understand(
+        answers, question, task, where="here", places=[f"here, row {row + 1}" for row in range(len(answers))]
+    )
     names = [understood.task.labels[target] if target >= 0 else None for target in understood.targets]
     return understood, names
 
@@ -212,6 +213,7 @@ def test_ec_numbers_ask_for_the_main_class():
     assert understood.task == Task("multiclass", ("not an enzyme", "EC 1", "EC 2", "EC 7"))
     assert names == ["EC 1", "not an enzyme", "EC 2", "EC 7", "EC 1", None]
     assert {finding.finding: finding.count for finding in understood.findings} == {
+        "no EC number": 1,
         "several main classes": 1,
         "no answer": 1,
     }
@@ -469,3 +471,55 @@ def test_yeast_with_the_registered_profiles(real, tmp_path):
     assert tuple(state["labels"]) == ENZYME
     answers = run.model.predict(path)
     assert answers["domains"].str.len_chars().gt(0).sum() > 20
+
+
+def test_zero_and_one_as_tables_write_them_are_no_ec_numbers():
+    understood, names = labels_of(["1.0", "0.0", "1.0", ""])
+    assert understood.task.labels == ("0.0", "1.0")
+    assert names == ["1.0", "0.0", "1.0", None]
+
+
+def test_rows_without_ids_may_be_numbered_alike_in_two_parts(tmp_path):
+    train = table(tmp_path / "train.tsv", {"domains": ["A", "B", "A", "B"] * 10, "target": ["y", "n"] * 20})
+    test = table(tmp_path / "test.tsv", {"domains": ["B", "A"], "target": ["n", "y"]})
+    ids = read(table=train, test_table=test).examples.ids.tolist()
+    assert (ids[1], ids[-1]) == ("train-row-2", "test-row-2")
+
+
+def test_a_table_of_dna_is_refused(tmp_path):
+    cells = {"sequence": ["ACGTTGCAACGGTATCGA" * 5] * 4, "target": ["y", "n"] * 2}
+    with pytest.raises(InputError, match=r"t\.tsv, column sequence: the sequences look like DNA"):
+        read(table=table(tmp_path / "t.tsv", cells))
+
+
+def test_an_answer_that_cannot_be_read_is_named_by_file_and_line(tmp_path):
+    path = table(tmp_path / "t.tsv", {"domains": ["A", "B", "C"], "target": ["1.1.1.1", "", "what"]})
+    with pytest.raises(InputError, match=r"t\.tsv, line 4: an answer is no EC number"):
+        read(table=path)
+
+
+def test_groups_stay_together_whatever_the_policy(tmp_path):
+    cells = {"domains": ["A", "B"] * 100, "target": ["y", "n"] * 100, "patient": [str(row // 4) for row in range(200)]}
+    settings = {"table": table(tmp_path / "t.tsv", cells), "group_column": "patient", "split": "random"}
+    partition = pipeline.audit(APP, configure(APP.configuration, settings)).partition
+    parts = partition.names(200).reshape(-1, 4)
+    assert (parts == parts[:, :1]).all()
+
+
+def test_a_group_column_needs_a_table(simulated):
+    pair = {name: simulated / f"{name}.fa" for name in ("positives", "negatives")}
+    with pytest.raises(InputError, match="--group-column names a column of --table"):
+        configure(APP.configuration, {**pair, "group_column": "patient"})
+
+
+def test_one_sequence_with_two_answers_is_named(simulated, records, tmp_path):
+    doubled = pl.concat(
+        [records, records.head(2).with_columns(id="again-" + pl.col("id"), target=pl.lit("non-enzyme"))]
+    )
+    doubled.write_csv(tmp_path / "t.csv")
+    settings = {"table": tmp_path / "t.csv", "profiles": simulated / "profiles.hmm"}
+    findings = {
+        finding.finding: finding for finding in pipeline.audit(APP, configure(APP.configuration, settings)).findings
+    }
+    assert findings["conflicting sequences"].count == 2
+    assert f"{records['id'][0]} and again-{records['id'][0]}" in findings["conflicting sequences"].text
