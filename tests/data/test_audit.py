@@ -88,17 +88,25 @@ def test_twins_are_test_examples_whose_input_is_in_train(partition):
     assert "empty" not in finding.text
 
 
-def test_empty_inputs_are_no_twins(partition):
+def test_empty_inputs_are_alike_but_not_akin(partition):
     (finding,) = audit_partition(np.array(["", "b", "c", "d", "", "", "x", "e"], dtype=object), partition, what="word")
-    assert (finding.count, finding.severity) == (0, "info")
-    assert "Another 2 have an empty one" in finding.text
+    assert (finding.count, finding.severity) == (2, "info")
+    assert "2 of them an empty one" in finding.text
 
 
 def test_empty_inputs_do_not_hide_true_twins(partition):
     (finding,) = audit_partition(np.array(["", "b", "c", "d", "", "", "b", "e"], dtype=object), partition, what="word")
-    assert (finding.count, finding.severity) == (1, "warning")
-    assert "Another 2 have an empty one" in finding.text
+    assert (finding.count, finding.severity) == (3, "warning")
+    assert "2 of them an empty one" in finding.text
     assert "the other 3 stand beside" in finding.text
+
+
+def test_an_empty_input_without_an_empty_one_in_train_is_no_twin(partition):
+    (finding,) = audit_partition(
+        np.array(["a", "b", "c", "d", "", "b", "x", "e"], dtype=object), partition, what="word"
+    )
+    assert (finding.count, finding.severity) == (1, "warning")
+    assert "empty" not in finding.text
 
 
 def test_no_twins(partition):

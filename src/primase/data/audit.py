@@ -74,16 +74,19 @@ def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: s
     what
         What an input is, such as ``"domain set"``.
     """
-    count, total = int(has_twin(fingerprints, partition).sum()), len(partition.test)
-    empty = int((fingerprints[partition.test] == "").sum())
-    aside = f" Another {empty:,} have an empty one, which is no kinship." if empty else ""
+    tested = fingerprints[partition.test].astype(str)
+    identical = np.isin(tested, fingerprints[partition.train].astype(str))
+    count, empty, total = int(identical.sum()), int((identical & (tested == "")).sum()), len(tested)
     if count == 0:
-        text = f"None of the {total:,} test examples has an identical {what} in train.{aside}"
-        return [Finding(TWINS, 0, "info", text)]
-    text = (
-        f"{count:,} of {total:,} test examples ({count / total:.0%}) have an identical {what} in train.{aside} For the "
-        "twins the test asks what the network remembers, not what it understands; the figures on the other "
-        f"{total - count:,} stand beside."
+        return [Finding(TWINS, 0, "info", f"None of the {total:,} test examples has an identical {what} in train.")]
+    text = f"{count:,} of {total:,} test examples ({count / total:.0%}) have an identical {what} in train"
+    if empty:
+        text += f", {empty:,} of them an empty one, which is no kinship"
+    if count == empty:
+        return [Finding(TWINS, count, "info", f"{text}.")]
+    text += (
+        ". For true twins the test asks what the network remembers, not what it understands; the figures on the other "
+        f"{total - count + empty:,} stand beside."
     )
     return [Finding(TWINS, count, "warning", text)]
 
