@@ -95,7 +95,10 @@ class EncodedProteins:
         """Return the same as a sparse matrix, shape (proteins, ``size`` features)."""
         slots = slice(0, int(self.starts[-1]))
         shape = (len(self), size)
-        return sparse.csr_array((self.weights[slots], self.features[slots] - 1, self.starts), shape=shape)
+        matrix = sparse.csr_array((self.weights[slots], self.features[slots] - 1, self.starts), shape=shape)
+        # Names of several domains may share a piece, and linear models want each column once, in order.
+        matrix.sum_duplicates()
+        return matrix
 
     def batch_owners(self, indices: Indices) -> Int[np.ndarray, "batch slots"]:
         """Return the owner of every feature of :meth:`batch`, -1 in padding."""
