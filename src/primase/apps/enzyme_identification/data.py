@@ -94,7 +94,13 @@ def stream_unlabelled(
         table = read_text_table(path)
         collected = _Collected()
         _add_table(collected, table, data, part="", with_answers=False)
-        yield _unlabelled(collected, _proteins(collected, data, listener, profiles))
+        proteins = _proteins(collected, data, listener, profiles)
+        if profiles and proteins.sequences is None:
+            text = (
+                "The model was trained on sequences and is given domain lists: it takes a usual length and composition."
+            )
+            listener(Notice(text, "warning"))
+        yield _unlabelled(collected, proteins)
         return
     if not profiles:
         text = (

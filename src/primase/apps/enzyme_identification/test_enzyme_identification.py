@@ -11,6 +11,7 @@ import pytest
 
 from primase.apps.discovery import applications
 from primase.apps.enzyme_identification.answers import understand
+from primase.apps.enzyme_identification.encoding import ProteinEncoder
 from primase.bio.fasta import read_fasta
 from primase.bio.genbank import read_proteins
 from primase.configuration import configure
@@ -523,3 +524,12 @@ def test_one_sequence_with_two_answers_is_named(simulated, records, tmp_path):
     }
     assert findings["conflicting sequences"].count == 2
     assert f"{records['id'][0]} and again-{records['id'][0]}" in findings["conflicting sequences"].text
+
+
+def test_a_model_of_sequences_says_what_it_misses_in_domain_lists(simulated, tmp_path):
+    lists = table(tmp_path / "t.tsv", {"id": ["a"], "domains": ["Deciding_1"]})
+    heard = []
+    encoder = ProteinEncoder(("Deciding_1",), profiles={"file": "profiles.hmm", "sha256": "0"})
+    blocks = list(APP.load().stream(lists, configure(APP.configuration, {}), encoder, heard.append))
+    assert [len(block) for block in blocks] == [1]
+    assert any("usual length and composition" in event.text for event in heard)
