@@ -47,8 +47,8 @@ class Journal:
 def mean_and_deviation(values: Iterable[float], digits: int = 4) -> str:
     """Write a mean and the standard deviation of single values, such as ``0.9450 ± 0.0020``."""
     listed = list(values)
-    deviation = statistics.stdev(listed) if len(listed) > 1 else float("nan")
-    return f"{statistics.mean(listed):.{digits}f} ± {deviation:.{digits}f}"
+    mean = f"{statistics.mean(listed):.{digits}f}"
+    return mean if len(listed) == 1 else f"{mean} ± {statistics.stdev(listed):.{digits}f}"
 
 
 def print_rows(rows: Iterable[Iterable[object]]) -> None:

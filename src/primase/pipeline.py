@@ -42,7 +42,7 @@ from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_fol
 from primase.report.records import input_hashes, write_json, write_records
 from primase.report.run import TrainingRun
 from primase.training.ensemble import fit_members
-from primase.training.fit import Fitted
+from primase.training.fitted import Fitted
 from primase.versions import PRIMASE, versions
 
 

@@ -14,7 +14,7 @@ from primase.data.splits import Partition
 from primase.data.tasks import Task
 from primase.evaluation.assessment import Assessment
 from primase.report.sections import Section
-from primase.training.fit import Fitted
+from primase.training.fitted import Fitted
 
 
 @dataclass(frozen=True, slots=True)

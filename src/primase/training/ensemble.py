@@ -13,7 +13,8 @@ from torch import nn
 from primase.data.encoding import SupervisedBatches
 from primase.events import Listener, silent
 from primase.training.configuration import TrainingConfiguration
-from primase.training.fit import FitOptions, Fitted, fit
+from primase.training.fit import FitOptions, fit
+from primase.training.fitted import Fitted
 
 
 def fit_members(

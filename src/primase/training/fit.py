@@ -20,6 +20,7 @@ from primase.data.encoding import SupervisedBatches
 from primase.events import Listener, silent
 from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
 from primase.training.configuration import TrainingConfiguration
+from primase.training.fitted import Fitted
 from primase.training.modules import VALIDATION_LOSS, BatchTransform, Loss, SupervisedModule, cross_entropy
 from primase.training.sampling import OrderedBatches, ShuffledBatches
 
@@ -28,24 +29,6 @@ BEST = "best"
 
 STEPS_PER_EPOCH = 40
 SMALLEST_BATCH = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A trained network at its best epoch, and how it got there.
-
-    Parameters
-    ----------
-    history
-        One row per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``validation_accuracy``.
-    best_epoch
-        The epoch whose weights these are, counted from 1.
-    """
-
-    network: nn.Module
-    history: list[dict[str, float]]
-    best_epoch: int
-    precision: str
 
 
 @dataclass(frozen=True, slots=True)
