@@ -21,7 +21,7 @@ from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
 from primase.errors import BundleError, InputError
-from primase.evaluation.assessment import assess
+from primase.evaluation.assessment import Assessment, assess
 from primase.evaluation.calibration import Calibrator
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.intervals import Units
@@ -130,29 +130,31 @@ class Model:
         subsets |= self.workflow.subsets(examples, self.predictor.encoder)
         policy = self.workflow.policy(examples, configuration)
         units = self.workflow.units(examples, policy, configuration, listener)
-        evaluation = assess(
-            self.predictor.logits(examples.inputs),
+        with self._threads():
+            logits = self.predictor.logits(examples.inputs)
+        assessment = assess(
+            logits,
             self.predictor.calibrator,
             examples,
             self.predictor.task,
             units=Units.of(units, self.workflow.unit_name(policy)),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
-        ).evaluation
-        self._write_evaluation(Path(out), examples, evaluation, findings)
-        return evaluation
+        )
+        self._write_evaluation(Path(out), examples, assessment, findings)
+        return assessment.evaluation
 
     def _write_evaluation(
-        self, out: Path, examples: Examples[Any], evaluation: Evaluation, findings: list[Finding]
+        self, out: Path, examples: Examples[Any], assessment: Assessment, findings: list[Finding]
     ) -> None:
         with fresh_folder(out) as folder:
             facts = {"application": self.application.name, "model": str(self.path), "examples": len(examples)}
-            write_json(folder / METRICS, metrics_state(evaluation, findings, facts))
+            write_json(folder / METRICS, metrics_state(assessment.evaluation, findings, facts))
             targets = self.predictor.task.target_column(examples.targets)
             known = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String), "target": targets})
-            predictions = self.predictor.task.prediction_columns(self.predictor.probabilities(examples.inputs))
+            predictions = self.predictor.task.prediction_columns(assessment.after)
             pl.concat([known, predictions], how="horizontal").write_parquet(folder / "predictions.parquet")
             page = evaluation_page(
-                self.application.question, list(facts.items()), evaluation, findings, version=PRIMASE
+                self.application.question, list(facts.items()), assessment.evaluation, findings, version=PRIMASE
             )
             write_page(folder / REPORT, page)
 

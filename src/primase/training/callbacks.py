@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from primase.events import Epoch, Listener, Progress
-from primase.training.modules import TRAIN_LOSS, VALIDATION_LOSS
+from primase.training.modules import VALIDATION_LOSS
 
 
 @final
@@ -82,11 +82,6 @@ class EpochEvents(lightning.Callback):
         """The epoch with the lowest validation loss, counted from 1."""
         best = min(self.history, key=lambda row: row[VALIDATION_LOSS])
         return int(best["epoch"])
-
-    @property
-    def final_train_loss(self) -> float:
-        """The training loss of the last epoch."""
-        return self.history[-1][TRAIN_LOSS]
 
 
 @final
