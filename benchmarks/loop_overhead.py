@@ -35,7 +35,8 @@ from primase.configuration import configure
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
 from primase.training.fit import FitOptions, fit
-from primase.training.modules import SupervisedModule, cross_entropy
+from primase.training.losses import loss_of
+from primase.training.modules import SupervisedModule
 from primase.training.sampling import ShuffledBatches
 
 SEED: Final = 0
@@ -140,8 +141,8 @@ class World:
 
 def bare_loop(network: torch.nn.Module, train: SupervisedBatches, sampler: ShuffledBatches, training: Any) -> float:
     """Train for one epoch as ``fit`` does, without Lightning; return the steps per second."""
-    loss, clock = cross_entropy(training.label_smoothing), StepClock()
-    module = SupervisedModule(network, loss, training, steps=len(sampler))
+    loss, clock = loss_of("multiclass", training.label_smoothing), StepClock()
+    module = SupervisedModule(network, "multiclass", loss, training, steps=len(sampler))
     made = module.configure_optimizers()
     optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
     network.train()

@@ -33,7 +33,7 @@ from primase.data.splits import Partition, split_units
 from primase.data.unpickling import load_string_lists, load_strings
 from primase.nn.dense import dense_stack
 from primase.training.fit import FitOptions, fit
-from primase.training.modules import cross_entropy
+from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches, ShuffledBatches
 
 SEED = 0
@@ -144,7 +144,7 @@ def train_densely(configuration: EnzymeConfiguration) -> EpochClock:
     matrix, targets = dense_matrix(families, names), torch.from_numpy(labels)
     widths = [len(names), *configuration.network.hidden]
     network = nn.Sequential(dense_stack(widths, configuration.network.dropout), nn.Linear(widths[-1], 2))
-    loss = cross_entropy(settings.label_smoothing)
+    loss = loss_of("multiclass", settings.label_smoothing)
     rate = settings.learning_rate
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=settings.weight_decay, fused=True)
     sampler = ShuffledBatches(len(partition.train), settings.batch_size, SEED)

@@ -22,9 +22,9 @@ from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
 from primase.errors import BundleError, InputError
 from primase.evaluation.assessment import Assessment, assess
-from primase.evaluation.calibration import Calibrator
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.intervals import Units
+from primase.evaluation.per_label import read_calibrator
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
 from primase.nn.threads import cpu_threads
@@ -149,10 +149,10 @@ class Model:
         with fresh_folder(out) as folder:
             facts = {"application": self.application.name, "model": str(self.path), "examples": len(examples)}
             write_json(folder / METRICS, metrics_state(assessment.evaluation, findings, facts))
-            targets = self.predictor.task.target_column(examples.targets)
-            known = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String), "target": targets})
+            ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
+            targets = self.predictor.task.target_columns(examples.targets)
             predictions = self.predictor.task.prediction_columns(assessment.after)
-            pl.concat([known, predictions], how="horizontal").write_parquet(folder / "predictions.parquet")
+            pl.concat([ids, targets, predictions], how="horizontal").write_parquet(folder / "predictions.parquet")
             page = evaluation_page(
                 self.application.question, list(facts.items()), assessment.evaluation, findings, version=PRIMASE
             )
@@ -216,7 +216,7 @@ def load(path: Path | str) -> Model:
         what = f"the bundle is not one that this version of {application.name} can read"
         advice = "Install the version of primase that bundle.json names, or train anew."
         raise BundleError(what, where=str(folder), got=str(error).splitlines()[0], advice=advice) from error
-    predictor = Predictor(task, encoder, tuple(members), Calibrator.from_state(dict(bundle.calibration)))
+    predictor = Predictor(task, encoder, tuple(members), read_calibrator(dict(bundle.calibration)))
     return Model(folder, application, workflow, configuration, predictor)
 
 

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from primase.apps.contract import Application, Configuration
@@ -31,8 +32,8 @@ from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, 
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.assessment import Assessment, assess, fit_rivals
-from primase.evaluation.calibration import NoCalibration, fit_calibrator
 from primase.evaluation.intervals import Interval, Units
+from primase.evaluation.per_label import fit_calibrator_of, uncalibrated
 from primase.events import Listener, Stages, silent
 from primase.models import Model, load
 from primase.nn.threads import cpu_threads
@@ -42,6 +43,7 @@ from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_fol
 from primase.report.records import input_hashes, write_json, write_records
 from primase.report.run import TrainingRun
 from primase.training.ensemble import fit_members
+from primase.training.fit import FitOptions
 from primase.training.fitted import Fitted
 from primase.versions import PRIMASE, versions
 
@@ -155,7 +157,7 @@ def audit(
     with timed("read"):
         labelled = workflow.read(configuration, None, timed.listener)
     with timed("split"):
-        partition = _split(workflow, labelled.examples, configuration, timed.listener)
+        partition = _split(workflow, labelled, configuration, timed.listener)
     with timed("audit"):
         fingerprints = workflow.fingerprints(labelled.examples.inputs)
         findings = [
@@ -169,20 +171,22 @@ def audit(
 
 
 def _split(
-    workflow: Workflow[Any, Any], examples: Examples[Any], configuration: Configuration, listener: Listener
+    workflow: Workflow[Any, Any], labelled: Labelled[Any], configuration: Configuration, listener: Listener
 ) -> Partition:
+    examples = labelled.examples
+    strata = labelled.task.strata(examples.targets)
     policy = workflow.policy(examples, configuration)
     units = workflow.units(examples, policy, configuration, listener)
     if policy == "given":
         if examples.parts is None:
             what = "the split is to be as given, but no part is"
             raise InputError(what, where="--split given", advice="Add the --test- words, or choose another --split.")
-        return split_given(examples.parts, units, examples.targets, seed=configuration.seed)
+        return split_given(examples.parts, units, strata, seed=configuration.seed)
     if examples.parts is not None:
         what = "the parts are given, but the split is to be another"
         raise InputError(what, where=f"--split {policy}", advice="Leave the --test- words out, or use --split given.")
     shares = Fractions(configuration.split.validation_fraction, configuration.split.test_fraction)
-    return split_units(units, examples.targets, policy=policy, seed=configuration.seed, fractions=shares)
+    return split_units(units, strata, policy=policy, seed=configuration.seed, fractions=shares)
 
 
 def _fit(
@@ -206,6 +210,7 @@ def _fit(
         configuration.training,
         seed=configuration.seed,
         folder=folder,
+        options=FitOptions(kind=task.kind),
         listener=listener,
     )
 
@@ -219,9 +224,9 @@ def _calibrated(
 ) -> Predictor[Any]:
     """Fit the calibration on validation, to which the network has not been fitted."""
     networks = tuple(member.network for member in members)
-    raw = Predictor(task, encoder, networks, NoCalibration())
+    raw = Predictor(task, encoder, networks, uncalibrated(task))
     method = configuration.remedies.calibration
-    calibrator = fit_calibrator(method, raw.logits(validation.inputs), validation.targets)
+    calibrator = fit_calibrator_of(task, method, raw.logits(validation.inputs), validation.targets)
     return Predictor(task, encoder, networks, calibrator)
 
 
@@ -284,9 +289,11 @@ def _digest(hashes: pl.Series) -> str:
 def _refuse_changed_data(workspace: Path, audited: Audited) -> None:
     """Go on with an interrupted run only on the data that it was started with."""
     examples = audited.labelled.examples
-    columns = [examples.ids, examples.targets, audited.identities, audited.partition.names(len(examples))]
-    content = [str(column.tolist()) for column in columns]
-    found = blake2b("\n".join(content).encode(), digest_size=16).hexdigest()
+    texts = [examples.ids, audited.identities, audited.partition.names(len(examples))]
+    content = "\n".join(str(column.tolist()) for column in texts).encode()
+    digest = blake2b(content, digest_size=16)
+    digest.update(np.ascontiguousarray(examples.targets, dtype=np.int64).tobytes())
+    found = digest.hexdigest()
     path = workspace / "data.json"
     if not path.exists():
         write_json(path, {"fingerprint": found})

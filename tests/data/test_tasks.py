@@ -41,7 +41,7 @@ def test_no_predictions_still_have_columns():
 
 
 def test_target_column():
-    assert Task("binary", ("no", "yes")).target_column(np.array([1, -1, 0])).to_list() == ["yes", None, "no"]
+    assert Task("binary", ("no", "yes")).target_columns(np.array([1, -1, 0]))["target"].to_list() == ["yes", None, "no"]
 
 
 @pytest.mark.parametrize(("labels", "metric", "outputs"), [(("n", "y"), "auroc", 2), (("a", "b", "c"), "macro_f1", 3)])
@@ -53,3 +53,20 @@ def test_main_metric_and_outputs(labels, metric, outputs):
 def test_a_task_survives_json():
     task = Task("multiclass", ("x", "ü", "z"))
     assert Task.from_state(task.to_state()) == task
+
+
+def test_a_multilabel_task_answers_every_label():
+    task = Task("multilabel", ("a", "b"))
+    table = task.prediction_columns(np.array([[0.9, 0.6], [0.1, 0.2]]))
+    assert table["prediction"].to_list() == ["a;b", ""]
+    assert table["probability_b"].to_list() == [0.6, 0.2]
+    targets = task.target_columns(np.array([[1, -1], [0, 1]], dtype=np.int8))
+    assert targets.to_dict(as_series=False) == {"target_a": [1, 0], "target_b": [None, 1]}
+    assert task.main_metric == "macro_auroc"
+    assert Task.from_state(task.to_state()) == task
+
+
+def test_the_rarest_label_of_an_example_decides_its_stratum():
+    task = Task("multilabel", ("common", "rare"))
+    targets = np.array([[1, 0], [1, 1], [0, -1], [1, -1]], dtype=np.int8)
+    assert task.strata(targets).tolist() == [1, 2, 0, 1]

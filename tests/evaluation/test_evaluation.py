@@ -3,6 +3,7 @@ import json
 import numpy as np
 
 from primase.data.tasks import Task
+from primase.evaluation.calibration import TemperatureScaling
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation
 from primase.evaluation.intervals import Interval
 from primase.evaluation.metrics import evaluate
@@ -17,7 +18,7 @@ def test_state_has_the_shape_of_the_metrics_file() -> None:
     evaluation = Evaluation(
         task=task,
         test=after,
-        calibration=CalibrationFigures.of("temperature", "", before, after),
+        calibration=CalibrationFigures.of(task, TemperatureScaling(1.5), before, after),
         subsets={"without a twin": one_label},
         baselines={"majority class": before},
         probes={"length": before},

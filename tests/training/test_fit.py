@@ -16,7 +16,7 @@ from primase.training.callbacks import AtomicCheckpoints
 from primase.training.configuration import TrainingConfiguration
 from primase.training.ensemble import fit_members
 from primase.training.fit import FitOptions, fit
-from primase.training.modules import cross_entropy
+from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches
 
 SETTINGS = TrainingConfiguration(epochs=6, batch_size=16, learning_rate=0.02, patience=6)
@@ -182,7 +182,7 @@ def test_label_smoothing():
     logits, targets = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
     smoothed = torch.full((5, 3), 0.1 / 3).scatter(1, targets[:, None], 0.9 + 0.1 / 3)
     expected = -(smoothed * logits.log_softmax(dim=1)).sum(dim=1).mean()
-    torch.testing.assert_close(cross_entropy(0.1)(logits, targets), expected)
+    torch.testing.assert_close(loss_of("multiclass", 0.1)(logits, targets), expected)
 
 
 # Members
@@ -252,3 +252,13 @@ def test_a_run_that_had_stopped_is_not_trained_on(data, tmp_path):
     assert again.best_epoch == whole.best_epoch
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name])
+
+
+def test_the_loss_of_several_labels_leaves_out_what_is_not_known():
+    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]], requires_grad=True)
+    targets = torch.tensor([[1, -1], [0, -1]], dtype=torch.int8)
+    loss = loss_of("multilabel", 0.0)(logits, targets)
+    expected = functional.binary_cross_entropy_with_logits(logits[:, 0], torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert torch.equal(logits.grad[:, 1], torch.zeros(2))

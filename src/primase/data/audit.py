@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +62,7 @@ def audit_examples(examples: Examples[InputsT], task: Task, fingerprints: Finger
     return [
         *_class_balance(examples, task),
         *_repeated_ids(examples),
-        *_identical_inputs(examples, fingerprints, what),
+        *_identical_inputs(examples, task, fingerprints, what),
     ]
 
 
@@ -92,6 +92,9 @@ def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: s
 
 
 def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]:
+    if task.is_multilabel:
+        yield from _label_balance(examples, task)
+        return
     counts = np.bincount(examples.targets[examples.targets >= 0], minlength=task.outputs)
     listing = ", ".join(f"{label} {count:,}" for label, count in zip(task.labels, counts, strict=True))
     rarest = int(counts.argmin())
@@ -110,6 +113,31 @@ def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]
         yield Finding("rare classes", len(few), "warning", text)
 
 
+def _label_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]:
+    known, positives = (examples.targets >= 0).sum(axis=0), (examples.targets > 0).sum(axis=0)
+    shares = positives / np.maximum(known, 1)
+    ends = f"from {shares.min():.1%} ({task.labels[shares.argmin()]}) to {shares.max():.1%}"
+    text = f"{len(task.labels):,} labels; examples that have one make up {ends} ({task.labels[shares.argmax()]})."
+    if shares.min() < 0.05:
+        text += " For the rare ones accuracy says little; look at AUPRC."
+    yield Finding("class balance", int(positives.min()), "info", text)
+    unknown = examples.targets.size - int(known.sum())
+    if unknown:
+        text = (
+            f"{unknown:,} of {examples.targets.size:,} targets ({unknown / examples.targets.size:.0%}) are not known: "
+            "they count neither in training nor in the figures."
+        )
+        yield Finding("unknown targets", unknown, "info", text)
+    few = [label for label, count in zip(task.labels, positives, strict=True) if count < 30]
+    if few:
+        text = f"Fewer than 30 positive examples: {_listing(few)}. Figures for these labels mean little."
+        yield Finding("rare classes", len(few), "warning", text)
+
+
+def _listing(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 def _repeated_ids(examples: Examples[InputsT]) -> Iterable[Finding]:
     counts = np.unique(examples.ids.astype(str), return_counts=True)[1]
     repeated = int((counts > 1).sum())
@@ -118,7 +146,9 @@ def _repeated_ids(examples: Examples[InputsT]) -> Iterable[Finding]:
         yield Finding("repeated ids", repeated, "warning", text)
 
 
-def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints, what: str) -> Iterable[Finding]:
+def _identical_inputs(
+    examples: Examples[InputsT], task: Task, fingerprints: Fingerprints, what: str
+) -> Iterable[Finding]:
     _, inverse, counts = np.unique(fingerprints.astype(str), return_inverse=True, return_counts=True)
     repeated = int((counts[inverse] > 1).sum())
     if repeated == 0:
@@ -129,6 +159,9 @@ def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints, w
         f"({len(counts):,} distinct ones)."
     )
     yield Finding("identical inputs", repeated, "info", text)
+    if task.is_multilabel:
+        yield from _label_conflicts(examples, inverse, what)
+        return
     known = examples.targets >= 0
     pairs = np.unique(np.stack([inverse[known], examples.targets[known]]), axis=1)
     labels_of_input = np.bincount(pairs[0], minlength=len(counts))
@@ -138,6 +171,25 @@ def _identical_inputs(examples: Examples[InputsT], fingerprints: Fingerprints, w
         text = (
             f"{conflicting:,} examples have the same {what} as one with another label. No function of the {what} can "
             f"be right on all of them: at best, its accuracy on these data is {best:.3f}."
+        )
+        yield Finding("label conflicts", conflicting, "warning", text)
+
+
+def _label_conflicts(
+    examples: Examples[InputsT], inverse: Shaped[np.ndarray, "examples"], what: str
+) -> Iterable[Finding]:
+    """Look for inputs that have a label here and have it not there."""
+    order = np.argsort(inverse, kind="stable")
+    starts = np.flatnonzero(np.diff(inverse[order], prepend=-1))
+    targets = examples.targets[order]
+    yes = np.maximum.reduceat(targets == 1, starts, axis=0)
+    no = np.maximum.reduceat(targets == 0, starts, axis=0)
+    differs = np.asarray(np.any(yes & no, axis=1))
+    conflicting = int(differs[inverse].sum())
+    if conflicting:
+        text = (
+            f"{conflicting:,} examples have the same {what} as one that differs in a label. No function of the {what} "
+            "can be right on all of them."
         )
         yield Finding("label conflicts", conflicting, "warning", text)
 

@@ -56,9 +56,11 @@ class SupervisedBatches(Dataset[tuple[Batch, Tensor]]):
     training of small networks.
     """
 
-    def __init__(self, inputs: EncodedInputs, targets: Integer[np.ndarray, "examples"]) -> None:
+    def __init__(self, inputs: EncodedInputs, targets: Integer[np.ndarray, "examples *labels"]) -> None:
         self.inputs = inputs
-        self.targets = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64))
+        # The many yes-or-no targets of a multilabel task stay as small as they are.
+        wide = targets if targets.ndim > 1 else targets.astype(np.int64)
+        self.targets = torch.from_numpy(np.ascontiguousarray(wide))
 
     def __len__(self) -> int:
         """Return the number of examples."""

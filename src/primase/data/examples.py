@@ -43,7 +43,7 @@ class Examples(Generic[InputsT]):
     inputs
         What the network will see, before encoding.
     targets
-        The index of the label of each example, -1 where it is not known.
+        The index of the label of each example, -1 where it is not known; of several labels, 0, 1 or -1 for each.
     groups
         Per name, the units that a split must not tear apart (a homology cluster, a patient), as integers.
     parts
@@ -54,7 +54,7 @@ class Examples(Generic[InputsT]):
 
     ids: Shaped[np.ndarray, "examples"]
     inputs: InputsT
-    targets: Integer[np.ndarray, "examples"]
+    targets: Integer[np.ndarray, "examples *labels"]
     groups: Mapping[str, Integer[np.ndarray, "examples"]] = field(default_factory=dict)
     parts: Shaped[np.ndarray, "examples"] | None = None
     covariates: Mapping[str, Shaped[np.ndarray, "examples"]] = field(default_factory=dict)

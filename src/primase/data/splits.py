@@ -74,7 +74,7 @@ def split_units(
     units
         The unit of each example; ``np.arange(count)`` divides single examples.
     targets
-        The label of each example, which balances the parts and is used for nothing else.
+        The label of each example, or any other kind to balance the parts by; it is used for nothing else.
 
     Raises
     ------

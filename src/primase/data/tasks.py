@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -11,27 +11,37 @@ from jaxtyping import Float, Integer
 
 from primase.errors import InputError
 
-TaskKind = Literal["binary", "multiclass"]
+TaskKind = Literal["binary", "multiclass", "multilabel"]
+
+MULTILABEL: Final = "multilabel"
+LISTED_APART: Final = ";"
+"""Stands between the labels of one prediction where it may have several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question with one answer out of several labels.
+    """A question with one answer out of several labels, or with a yes or no to each of several labels.
 
     Parameters
     ----------
     kind
-        ``"binary"`` for two labels, of which the second is the positive one; ``"multiclass"`` for three or more.
+        ``"binary"`` for two labels, of which the second is the positive one; ``"multiclass"`` for three or more;
+        ``"multilabel"`` where each label is a yes-or-no question of its own.
     labels
-        The names of the answers, in the order of the network's outputs. Targets are indices into it.
+        The names of the answers, in the order of the network's outputs. Targets are indices into it, shape (examples,),
+        -1 where unknown; in a multilabel task they are 0, 1 or -1 (unknown) per label, shape (examples, labels).
     """
 
     kind: TaskKind
     labels: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        wanted = "exactly two" if self.kind == "binary" else "at least three"
-        fits = len(self.labels) == 2 if self.kind == "binary" else len(self.labels) >= 3
+        least, most, wanted = {
+            "binary": (2, 2, "exactly two"),
+            "multiclass": (3, None, "at least three"),
+            "multilabel": (1, None, "at least one, and"),
+        }[self.kind]
+        fits = least <= len(self.labels) <= (most or len(self.labels))
         if not fits or len(set(self.labels)) != len(self.labels):
             what = f"a {self.kind} task needs {wanted} different labels"
             raise InputError(what, got=", ".join(self.labels) or "none")
@@ -43,13 +53,40 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """The number of outputs of the network: one logit per label, read through a softmax."""
+        """The number of outputs of the network: a logit per label, read through a softmax, or each by a sigmoid."""
         return len(self.labels)
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether an example may have several labels, or none."""
+        return self.kind == MULTILABEL
+
+    def metric(self, name: str) -> str:
+        """Name a metric of the task as a whole: that of several labels is the mean over them.
+
+        Examples
+        --------
+        >>> Task("binary", ("no", "yes")).metric("ece"), Task("multilabel", ("a", "b")).metric("ece")
+        ('ece', 'macro_ece')
+        """
+        return f"macro_{name}" if self.is_multilabel else name
 
     @property
     def main_metric(self) -> str:
         """The metric to look at first; every evaluation has it."""
-        return "auroc" if self.kind == "binary" else "macro_f1"
+        return {"binary": "auroc", "multiclass": "macro_f1", "multilabel": "macro_auroc"}[self.kind]
+
+    def strata(self, targets: Integer[np.ndarray, "examples *labels"]) -> Integer[np.ndarray, "examples"]:
+        """Sort examples into kinds that every part of a split should have its share of.
+
+        In a multilabel task that is the rarest label that an example has, counted from 1, and 0 if it has none.
+        """
+        if not self.is_multilabel:
+            return targets
+        positives = targets > 0
+        by_rarity = np.argsort(positives.sum(axis=0), kind="stable")
+        rarest = by_rarity[positives[:, by_rarity].argmax(axis=1)]
+        return np.asarray(np.where(positives.any(axis=1), rarest + 1, 0))
 
     def prediction_columns(self, probabilities: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
         """Lay probabilities out as the columns that every table of predictions has.
@@ -57,18 +94,32 @@ class Task:
         Returns
         -------
         polars.DataFrame
-            ``prediction`` (the label with the highest probability) and one ``probability_LABEL`` column per label.
+            ``prediction`` (the label with the highest probability; in a multilabel task those of at least one half,
+            joined by semicolons) and one ``probability_LABEL`` column per label.
         """
         names = np.asarray(self.labels, dtype=object)
-        columns: dict[str, Any] = {"prediction": pl.Series(names[probabilities.argmax(axis=1)], dtype=pl.String)}
+        if self.is_multilabel:
+            predicted = [LISTED_APART.join(names[row]) for row in probabilities >= 0.5]
+        else:
+            predicted = names[probabilities.argmax(axis=1)].tolist()
+        columns: dict[str, Any] = {"prediction": pl.Series(predicted, dtype=pl.String)}
         for index, label in enumerate(self.labels):
             columns[f"probability_{label}"] = np.ascontiguousarray(probabilities[:, index])
         return pl.DataFrame(columns)
 
-    def target_column(self, targets: Integer[np.ndarray, "examples"]) -> pl.Series:
-        """Name the label of each target; an unknown target (below zero) is null."""
+    def target_columns(self, targets: Integer[np.ndarray, "examples *labels"]) -> pl.DataFrame:
+        """Lay targets out as the columns that every table of predictions has; an unknown one (below zero) is null.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``target``, the name of the label; in a multilabel task one ``target_LABEL`` of 0 and 1 per label.
+        """
+        if self.is_multilabel:
+            columns = [pl.Series(f"target_{label}", targets[:, place]) for place, label in enumerate(self.labels)]
+            return pl.DataFrame([pl.select(pl.when(column >= 0).then(column)).to_series() for column in columns])
         names = [self.labels[target] if target >= 0 else None for target in targets.tolist()]
-        return pl.Series("target", names, dtype=pl.String)
+        return pl.DataFrame({"target": pl.Series(names, dtype=pl.String)})
 
     def to_state(self) -> dict[str, Any]:
         """Describe the task in JSON."""

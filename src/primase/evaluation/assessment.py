@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline, FittedBaseline
-from primase.evaluation.calibration import Calibrator, NoCalibration
+from primase.evaluation.calibration import Calibrator
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
 from primase.evaluation.intervals import Units
 from primase.evaluation.metrics import compare, evaluate, evaluate_subsets
+from primase.evaluation.per_label import uncalibrated
 from primase.evaluation.probes import Probe
 from primase.events import Listener, Progress, silent
 
@@ -83,9 +84,9 @@ def assess(
     rivals
         Trained baselines and probes; the names in ``probes`` tell which are the latter.
     """
-    before, after = NoCalibration().probabilities(logits), calibrator.probabilities(logits)
+    before, after = uncalibrated(task).probabilities(logits), calibrator.probabilities(logits)
     targets = test.targets
-    uncalibrated = evaluate(task, targets, before, units=units)
+    raw = evaluate(task, targets, before, units=units)
     metrics = evaluate(task, targets, after, units=units)
     others = {rival.name: rival.probabilities(test) for rival in rivals}
     figures: dict[str, Metrics] = {
@@ -94,7 +95,7 @@ def assess(
     evaluation = Evaluation(
         task=task,
         test=metrics,
-        calibration=CalibrationFigures.of(calibrator.method, calibrator.note, uncalibrated, metrics),
+        calibration=CalibrationFigures.of(task, calibrator, raw, metrics),
         subsets=evaluate_subsets(task, targets, after, subsets, units=units),
         baselines={name: metrics for name, metrics in figures.items() if name not in probes},
         probes={name: metrics for name, metrics in figures.items() if name in probes},

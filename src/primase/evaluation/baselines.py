@@ -24,6 +24,7 @@ from primase.evaluation.models import (
     LogisticRegression,
     Majority,
 )
+from primase.evaluation.models_per_label import fit_model
 from primase.evaluation.neighbours import NearestNeighbours
 
 FeatureFunction = Callable[[Examples[Any]], Features]
@@ -101,17 +102,18 @@ class Baseline:
         if not len(train):
             what = "there is nothing to train a baseline on: no example of train has a known target"
             raise InputError(what, where=self.name)
-        model = self.model.fit(
+        model = fit_model(
+            self.model,
             LabelledFeatures(self.features(train), train.targets),
             LabelledFeatures(self.features(validation), validation.targets),
-            task.outputs,
+            task,
         )
         description = f"{self.description} {model.chosen}".strip()
         return FittedBaseline(self.name, description, self.features, model)
 
 
 def _known(examples: Examples[Any]) -> Examples[Any]:
-    known = examples.targets >= 0
+    known = examples.targets >= 0 if examples.targets.ndim == 1 else np.any(examples.targets >= 0, axis=1)
     return examples if known.all() else examples.take(np.flatnonzero(known))
 
 

@@ -50,6 +50,11 @@ class Calibrator(ABC):
     def note(self) -> str:
         """What was done, as a sentence for the reader."""
 
+    @property
+    def name(self) -> str:
+        """What the reader knows the method by."""
+        return self.method
+
     @final
     def to_state(self) -> dict[str, Any]:
         """Describe the method and what was learned, in JSON."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from primase.data.tasks import Task
+from primase.evaluation.calibration import Calibrator
 from primase.evaluation.intervals import Interval
 
 Metrics = Mapping[str, Interval]
@@ -37,9 +38,11 @@ class CalibrationFigures:
     brier_after: Interval
 
     @classmethod
-    def of(cls, method: str, note: str, before: Metrics, after: Metrics) -> CalibrationFigures:
-        """Pick the figures out of the metrics of the uncalibrated and of the calibrated probabilities."""
-        return cls(method, note, before["ece"], after["ece"], before["brier"], after["brier"])
+    def of(cls, task: Task, calibrator: Calibrator, before: Metrics, after: Metrics) -> CalibrationFigures:
+        """Pick the figures of calibration from all metrics before and after; of several labels, the means over them."""
+        ece, brier = task.metric("ece"), task.metric("brier")
+        figures = (before[ece], after[ece], before[brier], after[brier])
+        return cls(calibrator.name, calibrator.note, *figures)
 
     def to_state(self) -> dict[str, Any]:
         """Describe the method and the two errors in JSON, as ``metrics.json`` has them: numbers, null if undefined."""

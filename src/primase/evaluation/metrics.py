@@ -12,7 +12,8 @@
                           summed over labels, 0 to 2 (Brier, 1950)
 ``macro_…``               mean over the labels, one against the rest, that have both positives and negatives in the test
                           (for F1: positives); labels that do not occur are left out
-``LABEL_…``               of one label against the rest
+``LABEL_…``               of one label against the rest; in a multilabel task of its own yes-or-no question, on the
+                          examples where the answer is known
 ========================  ==============================================================================================
 
 A metric that is not defined (a ranking with one label only, F1 without a positive) is NaN, here and in the resamples,
@@ -31,15 +32,26 @@ from jaxtyping import Bool, Float, Integer
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
-from primase.evaluation.scorer import Scorer, metric_names
+from primase.evaluation.scorer import MultilabelScorer, Scorer, metric_names, scorer_of
 
-Targets = Integer[np.ndarray, "examples"]
+Targets = Integer[np.ndarray, "examples *labels"]
 Probabilities = Float[np.ndarray, "examples labels"]
 UnitsLike = Units | Integer[np.ndarray, "examples"] | None
 
-LOWER_IS_BETTER = frozenset({"ece", "brier"})
+_LOWER_IS_BETTER = frozenset({"ece", "brier"})
 
 _TITLES = {"auroc": "AUROC", "auprc": "AUPRC", "mcc": "MCC", "f1": "F1", "ece": "ECE", "brier": "Brier score"}
+
+
+def lower_is_better(metric: str) -> bool:
+    """Tell whether less of a metric is better, of the task or of one label.
+
+    Examples
+    --------
+    >>> lower_is_better("macro_ece"), lower_is_better("auroc")
+    (True, False)
+    """
+    return metric.rpartition("_")[2] in _LOWER_IS_BETTER
 
 
 def metric_title(metric: str) -> str:
@@ -185,20 +197,22 @@ def _as_units(units: UnitsLike, examples: int) -> Units:
 
 def _prepare(
     task: Task, targets: Targets, probabilities: Sequence[Probabilities], units: UnitsLike
-) -> tuple[list[Scorer], Units]:
+) -> tuple[list[Scorer | MultilabelScorer], Units]:
     """Leave out what has no target, and prepare the rest."""
     named = _as_units(units, len(targets))
-    known = targets >= 0
+    known = targets >= 0 if targets.ndim == 1 else np.any(targets >= 0, axis=1)
     if not known.any():
         what = "there is nothing to evaluate on: no example has a known target"
         raise InputError(what, got=f"{len(targets)} examples", wanted="at least one with a target")
     if not known.all():
         targets, named = targets[known], named.take(known)
         probabilities = [columns[known] for columns in probabilities]
-    return [Scorer(task, targets, columns) for columns in probabilities], named
+    return [scorer_of(task, targets, columns) for columns in probabilities], named
 
 
-def _resample(scorers: list[Scorer], units: Units, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+def _resample(
+    scorers: list[Scorer | MultilabelScorer], units: Units, resamples: int, seed: int
+) -> list[dict[str, np.ndarray]]:
     """Compute the figures of several predictors on the same resamples."""
     blocks: list[list[dict[str, np.ndarray]]] = [[] for _ in scorers]
     for weights in resampled_weights(units, resamples=resamples, seed=seed):
@@ -215,7 +229,11 @@ def _interval(name: str, value: float, spread: Mapping[str, np.ndarray], *, boun
         return Interval.undefined(value)
     # Noise can only add to a calibration error, and a resample is noisier than the sample: in simulations the plain
     # percentiles of a perfectly calibrated predictor never held the truth.
-    interval = percentile_interval(value, spread[name], reflected=name == "ece")
-    if name == "ece" and bounded and interval.has_bounds:
+    interval = percentile_interval(value, spread[name], reflected=_is_ece(name))
+    if _is_ece(name) and bounded and interval.has_bounds:
         return Interval(interval.value, max(0.0, interval.low), interval.high)
     return interval
+
+
+def _is_ece(name: str) -> bool:
+    return name.rpartition("_")[2] == "ece"

@@ -24,10 +24,10 @@ Probabilities = Float[np.ndarray, "examples labels"]
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFeatures:
-    """Features and the known targets of the same examples."""
+    """Features and the targets of the same examples: known ones, unless there are several labels."""
 
     features: Features
-    targets: Integer[np.ndarray, "examples"]
+    targets: Integer[np.ndarray, "examples *labels"]
 
     def __len__(self) -> int:
         return len(self.targets)

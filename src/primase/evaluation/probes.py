@@ -9,7 +9,7 @@ from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline, FeatureFunction, FittedBaseline
 from primase.evaluation.intervals import Interval
-from primase.evaluation.metrics import LOWER_IS_BETTER, metric_title
+from primase.evaluation.metrics import lower_is_better, metric_title
 from primase.evaluation.models import BestOf
 
 
@@ -71,7 +71,7 @@ def probe_verdict(network: Interval, probe: Interval, *, nuisance: str, metric: 
     >>> print(verdict[77:])
     About 50 % of what the network reaches above chance can be had without looking at anything else.
     """
-    if metric in LOWER_IS_BETTER:
+    if lower_is_better(metric):
         message = f"{metric} is better when lower, so that a share above chance has no meaning"
         raise ValueError(message)
     title = metric_title(metric)

@@ -53,7 +53,7 @@ class ReliabilityCurve:
 
 
 def reliability(
-    targets: Integer[np.ndarray, "examples"],
+    targets: Integer[np.ndarray, "examples *labels"],
     probabilities: Float[np.ndarray, "examples labels"],
     *,
     bins: int = CONFIDENCE_BINS,
@@ -63,7 +63,8 @@ def reliability(
     Parameters
     ----------
     targets
-        The index of the true label; examples whose target is not known (below zero) are left out.
+        The index of the true label, or 0 and 1 per label of a multilabel task; what is not known (below zero) is left
+        out.
     probabilities
         Per example and label.
     bins
@@ -75,6 +76,9 @@ def reliability(
     >>> curve.confidence.round(2).tolist(), curve.accuracy.tolist(), curve.count.tolist()
     ([0.6, 0.9], [1.0, 0.5], [1, 2])
     """
+    if targets.ndim > 1:  # every label of every example is a prediction of its own
+        probability = probabilities.reshape(-1)
+        targets, probabilities = targets.reshape(-1), np.stack([1 - probability, probability], axis=1)
     known = targets >= 0
     confidence = probabilities[known].max(axis=1).astype(np.float64)
     right = probabilities[known].argmax(axis=1) == targets[known]

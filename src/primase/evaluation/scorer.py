@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -12,6 +12,10 @@ from primase.errors import InputError
 from primase.evaluation.ranking import Ranking
 
 CONFIDENCE_BINS = 15
+
+BINARY_METRICS: Final = ("auroc", "auprc", "accuracy", "mcc", "f1", "ece", "brier")
+YES_OR_NO: Final = Task("binary", ("no", "yes"))
+"""What is asked of each label of a multilabel task."""
 
 Column = Float[np.ndarray, "resamples"]
 
@@ -33,10 +37,12 @@ def metric_names(task: Task) -> tuple[str, ...]:
     ('auroc', 'auprc', 'accuracy', 'mcc', 'f1', 'ece', 'brier')
     """
     if task.kind == "binary":
-        return ("auroc", "auprc", "accuracy", "mcc", "f1", "ece", "brier")
+        return BINARY_METRICS
     if "macro" in task.labels:
         what = "a label may not be called macro, which names the average over labels"
         raise InputError(what, got=", ".join(task.labels), advice="Rename the label.")
+    if task.is_multilabel:
+        return tuple(f"{label}_{metric}" for label in ("macro", *task.labels) for metric in BINARY_METRICS)
     overall = ("accuracy", "mcc", "macro_auroc", "macro_auprc", "macro_f1", "ece", "brier")
     return overall + tuple(f"{label}_{metric}" for label in task.labels for metric in ("f1", "auroc", "auprc"))
 
@@ -51,6 +57,9 @@ def check_shapes(
     ValueError
         For a wrong shape, a target beyond the labels, a number outside 0 to 1, or a row that does not sum to one.
     """
+    if task.is_multilabel:
+        _check_multilabel(task, targets, probabilities)
+        return
     if probabilities.shape != (len(targets), task.outputs):
         message = f"probabilities of shape {probabilities.shape} beside {len(targets)} targets, {task.outputs} labels"
         raise ValueError(message)
@@ -60,6 +69,21 @@ def check_shapes(
     # Written so that NaN fails, too.
     if not (np.all(probabilities >= 0) and np.all(np.abs(probabilities.sum(axis=1) - 1) < 1e-3)):
         message = "probabilities are below zero, not finite, or do not sum to one"
+        raise ValueError(message)
+
+
+def _check_multilabel(
+    task: Task, targets: Integer[np.ndarray, "examples labels"], probabilities: Float[np.ndarray, "examples labels"]
+) -> None:
+    expected = (len(targets), task.outputs)
+    if targets.shape != expected or probabilities.shape != expected:
+        message = f"targets of shape {targets.shape} and probabilities of {probabilities.shape}, and not {expected}"
+        raise ValueError(message)
+    if targets.max(initial=0) > 1:
+        message = f"a target of {targets.max()} where each is yes (1), no (0) or unknown (-1)"
+        raise ValueError(message)
+    if not (np.all(probabilities >= 0) and np.all(probabilities <= 1)):
+        message = "probabilities are below zero, above one, or not finite"
         raise ValueError(message)
 
 
@@ -134,6 +158,51 @@ class Scorer:
         for metric in ("f1", "auroc", "auprc"):
             figures[f"macro_{metric}"] = _mean_of_defined([figures[f"{label}_{metric}"] for label in self._task.labels])
         return figures
+
+
+@final
+class MultilabelScorer:
+    """The metrics of every label, each on the examples where it is known, and their means over the labels.
+
+    Parameters are those of :class:`Scorer`, for targets of 0, 1 and -1 (unknown) per label. A label that is nowhere
+    known has no figures.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        targets: Integer[np.ndarray, "examples labels"],
+        probabilities: Float[np.ndarray, "examples labels"],
+    ) -> None:
+        check_shapes(task, targets, probabilities)
+        self._task = task
+        self._known = [np.flatnonzero(column >= 0) for column in targets.T]
+        self._scorers = [
+            Scorer(YES_OR_NO, targets[rows, place].astype(np.int64), _no_and_yes(probabilities[rows, place]))
+            for place, rows in enumerate(self._known)
+        ]
+
+    def __call__(self, weights: Float[np.ndarray, "resamples examples"]) -> dict[str, Column]:
+        """Compute every metric under every row of weights, NaN where it is not defined."""
+        figures: dict[str, Column] = {}
+        undefined = np.full(len(weights), np.nan)
+        for label, rows, scorer in zip(self._task.labels, self._known, self._scorers, strict=True):
+            own = scorer(weights[:, rows]) if len(rows) else dict.fromkeys(BINARY_METRICS, undefined)
+            figures |= {f"{label}_{metric}": values for metric, values in own.items()}
+        for metric in BINARY_METRICS:
+            figures[f"macro_{metric}"] = _mean_of_defined([figures[f"{label}_{metric}"] for label in self._task.labels])
+        return {name: figures[name] for name in metric_names(self._task)}
+
+
+def scorer_of(
+    task: Task, targets: Integer[np.ndarray, "examples *labels"], probabilities: Float[np.ndarray, "examples labels"]
+) -> Scorer | MultilabelScorer:
+    """Prepare the metrics of some predictions; every target is known, unless there are several labels."""
+    return (MultilabelScorer if task.is_multilabel else Scorer)(task, targets, probabilities)
+
+
+def _no_and_yes(probability: Float[np.ndarray, "examples"]) -> Float[np.ndarray, "examples 2"]:
+    return np.stack([1 - probability, probability], axis=1)
 
 
 def _mean_of_defined(columns: list[Column]) -> Column:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from primase.data.encoding import Batch, Encoder
 from primase.data.examples import InputsT
@@ -41,7 +42,7 @@ class Predictor(Generic[InputsT]):
     calibrator: Calibrator
 
     def logits(self, inputs: InputsT) -> Logits:
-        """Compute the logarithm of the averaged probabilities, before calibration.
+        """Compute the logarithm of the averaged probabilities, before calibration; their log-odds, if multilabel.
 
         The result does not depend on the order of the inputs or on how many there are.
         """
@@ -50,11 +51,11 @@ class Predictor(Generic[InputsT]):
         with self._evaluating(), torch.inference_mode():
             for start in range(0, len(encoded), BATCH_SIZE):
                 batch = encoded.batch(np.arange(start, min(start + BATCH_SIZE, len(encoded))))
-                blocks.append(self._log_probabilities(batch).double().numpy())
+                blocks.append(self._averaged(batch).double().numpy())
         return np.concatenate(blocks)
 
     def probabilities(self, inputs: InputsT) -> Logits:
-        """Compute the calibrated probability of every label; rows sum to one."""
+        """Compute the calibrated probability of every label; rows sum to one, unless multilabel."""
         return self.calibrator.probabilities(self.logits(inputs))
 
     def log_odds(self, batch: Batch, label: Tensor) -> Tensor:
@@ -70,7 +71,10 @@ class Predictor(Generic[InputsT]):
         Tensor
             Shape (batch,): log p / (1 - p). In a binary task without an ensemble this is the difference of the logits.
         """
-        log_probabilities: Tensor = self._log_probabilities(batch)
+        log_probabilities: Tensor = self._averaged(batch)
+        if self.task.is_multilabel:
+            log_odds: Tensor = log_probabilities.gather(1, label[:, None])[:, 0]
+            return log_odds
         chosen = nn.functional.one_hot(label, self.task.outputs).bool()
         others = log_probabilities.masked_fill(chosen, -torch.inf).logsumexp(dim=1)
         scores: Tensor = log_probabilities[chosen] - others
@@ -82,9 +86,14 @@ class Predictor(Generic[InputsT]):
             member.eval()
         return self.log_odds
 
-    def _log_probabilities(self, batch: Batch) -> Tensor:
-        members = torch.stack([member(**batch).float().log_softmax(dim=1) for member in self.members])
-        averaged: Tensor = members.logsumexp(dim=0) - np.log(len(self.members))
+    def _averaged(self, batch: Batch) -> Tensor:
+        """Average the members' probabilities: as log-probabilities, or as the log-odds of each label if multilabel."""
+        members = torch.stack([member(**batch).float() for member in self.members])
+        if self.task.is_multilabel:
+            if len(members) == 1:
+                return members[0]
+            return logsigmoid(members).logsumexp(dim=0) - logsigmoid(-members).logsumexp(dim=0)
+        averaged: Tensor = members.log_softmax(dim=2).logsumexp(dim=0) - np.log(len(self.members))
         return averaged
 
     @contextmanager

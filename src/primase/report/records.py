@@ -85,10 +85,10 @@ def predictions_table(run: TrainingRun) -> pl.DataFrame:
                 "id": run.examples.ids[positions].astype(str),
                 "part": [part] * len(positions),
                 "group": run.partition.units[positions].astype(np.int64),
-                "target": run.task.target_column(run.examples.targets[positions]),
             }
         )
-        blocks.append(pl.concat([known, run.task.prediction_columns(probabilities)], how="horizontal"))
+        targets = run.task.target_columns(run.examples.targets[positions])
+        blocks.append(pl.concat([known, targets, run.task.prediction_columns(probabilities)], how="horizontal"))
     return pl.concat(blocks)
 
 

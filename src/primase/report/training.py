@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from primase.data.audit import TWINS, Finding
+from primase.data.splits import PARTS, Part
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.intervals import Interval
 from primase.evaluation.metrics import metric_title
 from primase.evaluation.probes import probe_verdict
 from primase.evaluation.reliability import reliability as reliability_of
-from primase.report.figures.comparison import intervals
+from primase.report.figures.comparison import Score, intervals
 from primase.report.figures.confusion import confusion
 from primase.report.figures.discrimination import precision_recall, roc
 from primase.report.figures.reliability import reliability
@@ -33,7 +34,12 @@ from primase.report.sections import (
 )
 
 NETWORK = "network"
-SHOWN = ("auroc", "auprc", "macro_f1", "macro_auroc", "macro_auprc", "accuracy", "mcc", "ece")
+SHOWN = (
+    *("auroc", "auprc", "macro_auroc", "macro_auprc", "macro_f1", "accuracy", "macro_accuracy", "mcc", "macro_mcc"),
+    *("ece", "macro_ece"),
+)
+MOST_LABELS = 40
+"""So many labels are shown one by one; the others are in metrics.json."""
 
 
 def training_page(run: TrainingRun) -> str:
@@ -76,6 +82,8 @@ def metrics_table(evaluation: Evaluation, names: Sequence[str]) -> Table:
 def _positive(evaluation: Evaluation) -> str:
     """Say which label AUROC, AUPRC and F1 take as the positive one."""
     task = evaluation.task
+    if task.is_multilabel:
+        return f" Each figure is the mean over {len(task.labels)} labels."
     return f" The positive class is “{task.labels[1]}”." if task.kind == "binary" else ""
 
 
@@ -88,14 +96,14 @@ def headline_metrics(evaluation: Evaluation) -> list[str]:
 def _answer(run: TrainingRun) -> str:
     evaluation = run.assessment.evaluation
     best, metrics = _best_rival(evaluation)
-    main = evaluation.task.main_metric
+    main, accuracy = evaluation.task.main_metric, evaluation.task.metric("accuracy")
     difference = evaluation.differences[best][main]
     verdict = "about as good as"
     if difference.excludes(0.0):
         verdict = "better than" if difference.value > 0 else "worse than"
     return (
-        f"On {run.partition.sizes['test']:,} test examples the network reaches an accuracy of "
-        f"{evaluation.test['accuracy']:.3f} and {metric_title(main)} of {evaluation.main}: {verdict} the best baseline "
+        f"On {run.partition.sizes['test']:,} test examples the network reaches {metric_title(accuracy)} of "
+        f"{evaluation.test[accuracy]:.3f} and {metric_title(main)} of {evaluation.main}: {verdict} the best baseline "
         f"({best}, {metrics[main]})."
     )
 
@@ -110,11 +118,12 @@ def _result(run: TrainingRun) -> Section:
     evaluation = run.assessment.evaluation
     best, metrics = _best_rival(evaluation)
     main = evaluation.task.main_metric
+    accuracy, ece = (evaluation.test[evaluation.task.metric(name)] for name in ("accuracy", "ece"))
     tiles = [
-        KeyFigure("Accuracy", f"{evaluation.test['accuracy'].value:.3f}", _bounds(evaluation.test["accuracy"])),
+        KeyFigure("Accuracy", f"{accuracy.value:.3f}", _bounds(accuracy)),
         KeyFigure(_capital(metric_title(main)), f"{evaluation.main.value:.3f}", _bounds(evaluation.main)),
         KeyFigure("Best baseline", f"{metrics[main].value:.3f}", f"{metric_title(main)}, {best}"),
-        KeyFigure("Calibration error", f"{evaluation.test['ece'].value:.3f}", _bounds(evaluation.test["ece"])),
+        KeyFigure("Calibration error", f"{ece.value:.3f}", _bounds(ece)),
     ]
     blocks: list[Block] = [KeyFigures(tiles), *_difference(run), *_gap(run)]
     blocks += [_probe(run, name) for name in evaluation.probes]
@@ -145,13 +154,14 @@ def _gap(run: TrainingRun) -> list[Block]:
     apart = run.assessment.evaluation.subsets.get("without a twin in train")
     if apart is None:
         return []
-    everything = run.assessment.evaluation.test["accuracy"]
+    main = run.task.main_metric
+    everything = run.assessment.evaluation.test
     twins = next(finding for finding in run.findings if finding.finding == TWINS)
     if twins.severity != "warning":
         return []
     text = (
-        f"{twins.text} On those that have none, accuracy is {apart['accuracy']}; on all, {everything}. The first is "
-        "the honest figure for what is new to the model."
+        f"{twins.text} On those that have none, {metric_title(main)} is {apart[main]}; on all, {everything[main]}. The "
+        "first is the honest figure for what is new to the model."
     )
     return [Callout("warning", "Part of the test was seen in training", text)]
 
@@ -166,16 +176,25 @@ def _probe(run: TrainingRun, name: str) -> Block:
 
 def _data(run: TrainingRun) -> Section:
     sizes = run.partition.sizes
-    counts = [
-        [label, *(int((run.examples.targets[run.partition.part(part)] == number).sum()) for part in sizes)]  # type: ignore[arg-type]  # the keys are the parts
-        for number, label in enumerate(run.task.labels)
-    ]
-    rows = [*counts, ["all", *sizes.values()]]
-    caption = f"Examples by class and part. The split is “{run.partition.policy}”: a unit is one {run.unit_name}."
-    blocks: list[Block] = [Table(["Class", "Train", "Validation", "Test"], rows, caption)]
+    counts = [[label, *(_count(run, number, part) for part in PARTS)] for number, label in enumerate(run.task.labels)]
+    rows = [*counts[:MOST_LABELS], ["all", *sizes.values()]]
+    what = "label" if run.task.is_multilabel else "class"
+    caption = f"Examples by {what} and part. The split is “{run.partition.policy}”: a unit is one {run.unit_name}."
+    blocks: list[Block] = [Table([_capital(what), "Train", "Validation", "Test"], rows, caption, _left_out(run))]
     blocks += [_finding(finding) for finding in run.findings if finding.severity == "warning"]
     blocks.append(BulletList([finding.text for finding in run.findings if finding.severity != "warning"]))
     return Section("The data and the audit", blocks)
+
+
+def _count(run: TrainingRun, number: int, part: Part) -> int:
+    """Count the examples of a part that have a label."""
+    targets = run.examples.targets[run.partition.part(part)]
+    return int((targets[:, number] == 1).sum() if run.task.is_multilabel else (targets == number).sum())
+
+
+def _left_out(run: TrainingRun) -> str:
+    more = len(run.task.labels) - MOST_LABELS
+    return f"{more:,} more labels are in metrics.json." if more > 0 else ""
 
 
 def _finding(finding: Finding) -> Block:
@@ -189,7 +208,7 @@ def _comparison(run: TrainingRun) -> Section:
     scores += [(name, *_triple(metrics[main]), "baseline") for name, metrics in evaluation.baselines.items()]
     scores += [(name, *_triple(metrics[main]), "probe") for name, metrics in evaluation.probes.items()]
     blocks: list[Block] = [
-        intervals(scores, metric=_capital(metric_title(main)), chance=0.5 if main == "auroc" else None),  # type: ignore[arg-type]  # the kinds are literals
+        intervals(scores, metric=_capital(metric_title(main)), chance=0.5 if main.endswith("auroc") else None),  # type: ignore[arg-type]  # the kinds are literals
         metrics_table(evaluation, [name for name in SHOWN if name in evaluation.test]),
         Details(
             "The other metrics",
@@ -198,7 +217,7 @@ def _comparison(run: TrainingRun) -> Section:
         BulletList([f"{_capital(name)}. {text}" for name, text in run.assessment.descriptions.items()]),
     ]
     if evaluation.subsets:
-        names = [name for name in ("accuracy", main, "ece") if name in evaluation.test]
+        names = [run.task.metric("accuracy"), main, run.task.metric("ece")]
         rows = [[name, *(str(metrics[metric]) for metric in names)] for name, metrics in evaluation.subsets.items()]
         columns = ["Part of the test", *(_capital(metric_title(metric)) for metric in names)]
         blocks.append(Table(columns, rows, "The network on parts of the test that are worth a look of their own."))
@@ -210,6 +229,8 @@ def _triple(interval: Interval) -> tuple[float, float, float]:
 
 
 def _discrimination(run: TrainingRun) -> Section:
+    if run.task.is_multilabel:
+        return Section("How well each label is predicted", _labels_one_by_one(run))
     targets = run.examples.targets[run.partition.test]
     predicted = run.assessment.after.argmax(axis=1)
     matrix = np.zeros((run.task.outputs, run.task.outputs), dtype=np.int64)
@@ -223,6 +244,31 @@ def _discrimination(run: TrainingRun) -> Section:
         blocks.append(_per_label(run))
     blocks.append(confusion(matrix, run.task.labels))
     return Section("What it gets right and wrong", blocks)
+
+
+def _labels_one_by_one(run: TrainingRun) -> list[Block]:
+    """Show every label beside the best baseline, the best predicted first."""
+    evaluation = run.assessment.evaluation
+    best, rival = _best_rival(evaluation)
+    order = sorted(run.task.labels, key=lambda label: -np.nan_to_num(evaluation.test[f"{label}_auroc"].value))
+    shown = order[:MOST_LABELS]
+    scores: list[Score] = [(label, *_triple(evaluation.test[f"{label}_auroc"]), "network") for label in shown]
+    rows = [
+        [
+            label,
+            _count(run, run.task.labels.index(label), "test"),
+            *(str(evaluation.test[f"{label}_{kind}"]) for kind in ("auroc", "auprc")),
+            *(f"{rival[f'{label}_{kind}'].value:.3f}" for kind in ("auroc", "auprc")),
+        ]
+        for label in shown
+    ]
+    columns = ["Label", "Positive in test", "AUROC", "AUPRC", "AUROC of the baseline", "AUPRC of the baseline"]
+    caption = f"Each label by itself, the best predicted first; the baseline is {best}."
+    figure = "AUROC of the network for each label, with 95 % intervals."
+    return [
+        intervals(scores, metric="AUROC", chance=0.5, caption=figure),
+        Table(columns, rows, caption, _left_out(run)),
+    ]
 
 
 def _per_label(run: TrainingRun) -> Table:

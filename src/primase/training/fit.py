@@ -17,11 +17,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
 from primase.data.encoding import SupervisedBatches
+from primase.data.tasks import TaskKind
 from primase.events import Listener, silent
 from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
 from primase.training.configuration import TrainingConfiguration
 from primase.training.fitted import Fitted
-from primase.training.modules import VALIDATION_LOSS, BatchTransform, Loss, SupervisedModule, cross_entropy
+from primase.training.losses import Loss, loss_of
+from primase.training.modules import VALIDATION_LOSS, BatchTransform, SupervisedModule
 from primase.training.sampling import OrderedBatches, ShuffledBatches
 
 LAST = "last"
@@ -37,6 +39,8 @@ class FitOptions:
 
     Parameters
     ----------
+    kind
+        What is learned; it decides the loss where none is given.
     loss
         Of logits and targets; cross-entropy by default.
     sampler
@@ -49,6 +53,7 @@ class FitOptions:
         Arguments for Lightning's Trainer, such as ``devices``, ``num_nodes`` and ``strategy``.
     """
 
+    kind: TaskKind = "multiclass"
     loss: Loss | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
@@ -78,8 +83,8 @@ def fit(
     chosen = options or FitOptions()
     sampler = chosen.sampler or ShuffledBatches(len(train), _batch_size(len(train), configuration), seed)
     steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
-    loss = chosen.loss or cross_entropy(configuration.label_smoothing)
-    module = SupervisedModule(network, loss, configuration, steps=steps, transform=chosen.transform)
+    loss = chosen.loss or loss_of(chosen.kind, configuration.label_smoothing)
+    module = SupervisedModule(network, chosen.kind, loss, configuration, steps=steps, transform=chosen.transform)
     events = EpochEvents("train", listener)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION_LOSS, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False)

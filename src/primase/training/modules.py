@@ -8,25 +8,16 @@ from typing import Any, Final, final
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from primase.data.encoding import Batch
+from primase.data.tasks import TaskKind
 from primase.training.configuration import TrainingConfiguration
+from primase.training.losses import Loss, accuracy_of, known_answers, loss_of
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 BatchTransform = Callable[[Batch, Tensor], tuple[Batch, Tensor]]
 
 VALIDATION_LOSS: Final = "validation_loss"
 TRAIN_LOSS: Final = "train_loss"
-
-
-def cross_entropy(label_smoothing: float) -> Loss:
-    """Make the loss of classification: softmax with cross-entropy."""
-
-    def loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
-
-    return loss
 
 
 @final
@@ -37,9 +28,11 @@ class SupervisedModule(lightning.LightningModule):
     ----------
     network
         Takes the tensors of a batch as keyword arguments and returns logits, shape (batch, labels).
+    kind
+        What is learned; it decides what is measured on validation: always the plain cross-entropy, so that stopping
+        does not depend on how training was made harder.
     loss
-        Of logits and targets, to train with. Validation always uses the plain cross-entropy, so that stopping does
-        not depend on how training was made harder.
+        Of logits and targets, to train with.
     steps
         The number of training steps in all, over which the learning rate rises and falls.
     transform
@@ -49,6 +42,7 @@ class SupervisedModule(lightning.LightningModule):
     def __init__(
         self,
         network: nn.Module,
+        kind: TaskKind,
         loss: Loss,
         configuration: TrainingConfiguration,
         *,
@@ -58,7 +52,8 @@ class SupervisedModule(lightning.LightningModule):
         super().__init__()
         self.network = network
         self.loss = loss
-        self.validation_criterion = cross_entropy(label_smoothing=0.0)
+        self.validation_criterion = loss_of(kind, label_smoothing=0.0)
+        self.accuracy = accuracy_of(kind)
         self.configuration = configuration
         self.steps = steps
         self.transform = transform
@@ -75,9 +70,8 @@ class SupervisedModule(lightning.LightningModule):
         inputs, targets = batch
         logits = self.network(**inputs)
         loss = self.validation_criterion(logits, targets)
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
-        measured = {VALIDATION_LOSS: loss, "validation_accuracy": accuracy}
-        self.log_dict(measured, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
+        measured = {VALIDATION_LOSS: loss, "validation_accuracy": self.accuracy(logits, targets)}
+        self.log_dict(measured, on_step=False, on_epoch=True, batch_size=known_answers(targets), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Make Adam with decoupled weight decay, and a learning rate that rises for a tenth of the time, then falls."""

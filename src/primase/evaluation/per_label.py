@@ -1,0 +1,114 @@
+"""Calibration where every label is a question of its own: one calibrator per label, of any method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from primase.data.tasks import Task
+from primase.evaluation.calibration import Calibrator, NoCalibration, fit_calibrator
+
+Logits = Float[np.ndarray, "examples labels"]
+Targets = Integer[np.ndarray, "examples *labels"]
+
+
+def uncalibrated(task: Task) -> Calibrator:
+    """Read probabilities as the network gave them: through a softmax, or a sigmoid per label if multilabel."""
+    return PerLabel((NoCalibration(),) * task.outputs) if task.is_multilabel else NoCalibration()
+
+
+def fit_calibrator_of(task: Task, method: str, logits: Logits, targets: Targets) -> Calibrator:
+    """Learn to calibrate by a method on the validation examples, each label by itself if multilabel.
+
+    Parameters
+    ----------
+    method
+        One of :func:`~primase.evaluation.calibration.calibration_methods`.
+    logits
+        The outputs of the network: before a softmax, or the log-odds of each label if multilabel.
+    targets
+        Below zero where not known.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such method.
+    InputError
+        If a logit is not a finite number.
+    """
+    if not task.is_multilabel:
+        return fit_calibrator(method, logits, targets)
+    columns = range(task.outputs)
+    return PerLabel(tuple(fit_calibrator(method, _two_logits(logits[:, at]), targets[:, at]) for at in columns))
+
+
+def _two_logits(log_odds: Float[np.ndarray, "examples"]) -> Float[np.ndarray, "examples 2"]:
+    """Write the log-odds of yes as logits of no and yes."""
+    return np.stack([np.zeros_like(log_odds), log_odds], axis=1)
+
+
+def read_calibrator(state: dict[str, Any]) -> Calibrator:
+    """Make the calibrator of a saved model again, whether it is one or one per label.
+
+    Raises
+    ------
+    BundleError
+        If a method is not known, or its settings are not what it needs.
+    """
+    if state.get("method") != PerLabel.method:
+        return Calibrator.from_state(state)
+    return PerLabel(tuple(Calibrator.from_state(one) for one in state.get("labels", [])))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PerLabel(Calibrator):
+    """Calibrates the log-odds of every label by a calibrator of its own.
+
+    Parameters
+    ----------
+    calibrators
+        One per label, in their order; each of two labels, no and yes.
+    """
+
+    calibrators: tuple[Calibrator, ...]
+    method: ClassVar[str] = "per label"
+
+    @classmethod
+    def fit(cls, logits: Logits, targets: Targets) -> Self:
+        """Refuse: which method to use for each label must be said, see :func:`fit_calibrator_of`."""
+        raise NotImplementedError
+
+    def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
+        """Turn the log-odds of each label into its probability; rows need not sum to one."""
+        columns = [
+            calibrator.probabilities(_two_logits(logits[:, place].astype(np.float64)))[:, 1]
+            for place, calibrator in enumerate(self.calibrators)
+        ]
+        return np.stack(columns, axis=1)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what was learned for each label."""
+        return {"labels": [calibrator.to_state() for calibrator in self.calibrators]}
+
+    @property
+    def name(self) -> str:
+        """The method used for the labels."""
+        return self.calibrators[0].name
+
+    @property
+    def note(self) -> str:
+        """What was done, with the range of what was learned."""
+        if isinstance(self.calibrators[0], NoCalibration):
+            return self.calibrators[0].note
+        learned = sorted(
+            value
+            for calibrator in self.calibrators
+            for value in calibrator.settings().values()
+            if isinstance(value, float)
+        )
+        spread = f" ({self.name} between {learned[0]:.2f} and {learned[-1]:.2f})" if learned else ""
+        return f"Each of the {len(self.calibrators)} labels was calibrated by itself{spread}."

@@ -1,0 +1,54 @@
+"""What a network is trained to make small, by what is asked; answers that are not known (below zero) do not count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from primase.data.tasks import MULTILABEL, TaskKind
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def loss_of(kind: TaskKind, label_smoothing: float) -> Loss:
+    """Make the loss of a kind of task: cross-entropy, of one softmax or of a sigmoid per label.
+
+    Parameters
+    ----------
+    label_smoothing
+        The share of each target that is spread over all labels, or between yes and no.
+    """
+
+    def softmax(logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+
+    def sigmoids(logits: Tensor, targets: Tensor) -> Tensor:
+        known = targets >= 0
+        smoothed = targets.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
+        losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
+        mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+        return mean
+
+    return sigmoids if kind == MULTILABEL else softmax
+
+
+def accuracy_of(kind: TaskKind) -> Loss:
+    """Make the measure of how many answers are right, of logits and targets."""
+
+    def softmax(logits: Tensor, targets: Tensor) -> Tensor:
+        return (logits.argmax(dim=1) == targets).float().mean()
+
+    def sigmoids(logits: Tensor, targets: Tensor) -> Tensor:
+        known = targets >= 0
+        right = ((logits > 0) == (targets > 0)) & known
+        return right.sum() / known.sum().clamp(min=1)
+
+    return sigmoids if kind == MULTILABEL else softmax
+
+
+def known_answers(targets: Tensor) -> int:
+    """Count the answers of a batch, by which its mean loss weighs among others."""
+    return max(int(torch.count_nonzero(targets >= 0)), 1)
