@@ -8,6 +8,8 @@ sections; within it every setting has a name of its own, so that ``epochs=5``, `
 from __future__ import annotations
 
 import tomllib
+import types
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,14 @@ class Option:
     def flag(self) -> str:
         """The name on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def kind(self) -> Any:
+        """The type of its values, without the None that stands for a value that is not set."""
+        annotation: Any = self.field.annotation
+        if typing.get_origin(annotation) in {types.UnionType, typing.Union}:
+            return next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
+        return annotation
 
 
 def options(configuration: type[Section]) -> dict[str, Option]:
@@ -86,7 +96,7 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
     nested = configuration().model_dump()
     for key, values in (_read_toml(file, known) if file is not None else {}).items():
         nested[key] = {**nested[key], **values} if isinstance(nested.get(key), dict) else values
-    for name, value in with_absolute_paths(configuration, settings).items():
+    for name, value in _with_tuples(known, with_absolute_paths(configuration, settings)).items():
         if name not in known:
             what = "there is no such setting"
             raise ConfigurationError(what, where=name, wanted=", ".join(sorted(known)))
@@ -99,6 +109,16 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         return configuration.model_validate(nested)
     except ValidationError as error:
         raise _explain(error, known) from None
+
+
+def _with_tuples(known: Mapping[str, Option], settings: Mapping[str, object]) -> dict[str, object]:
+    """Read ``"a,b"`` as two values where several are accepted, as the command line does."""
+    return {
+        name: tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, str) and name in known and typing.get_origin(known[name].kind) is tuple
+        else value
+        for name, value in settings.items()
+    }
 
 
 def with_absolute_paths(configuration: type[Section], settings: Mapping[str, object]) -> dict[str, object]:

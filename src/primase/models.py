@@ -23,7 +23,6 @@ from primase.data.words import INPUT_WORDS
 from primase.errors import BundleError, InputError
 from primase.evaluation.assessment import Assessment, assess
 from primase.evaluation.evaluation import Evaluation
-from primase.evaluation.intervals import Units
 from primase.evaluation.per_label import read_calibrator
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
@@ -121,7 +120,7 @@ class Model:
             *labelled.findings,
             *_seen_findings(seen),
             *audit_examples(examples, self.predictor.task, fingerprints, what=self.workflow.input_name),
-            *self.workflow.audit(examples, None, listener),
+            *self.workflow.audit(labelled, configuration, None, listener),
         ]
         for finding in findings:
             if finding.severity == "warning":
@@ -137,7 +136,7 @@ class Model:
             self.predictor.calibrator,
             examples,
             self.predictor.task,
-            units=Units.of(units, self.workflow.unit_name(policy)),
+            units=self.workflow.resampled(examples, units, policy),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         )
         self._write_evaluation(Path(out), examples, assessment, findings)

@@ -25,14 +25,14 @@ from primase.apps.contract import Application, Configuration
 from primase.apps.subject import subject_of
 from primase.apps.workflow import Labelled, Workflow
 from primase.configuration import configure, to_toml
-from primase.data.audit import Finding, Fingerprints, audit_examples, audit_partition, has_twin
+from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, has_twin
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.assessment import Assessment, assess, fit_rivals
-from primase.evaluation.intervals import Interval, Units
+from primase.evaluation.intervals import Interval
 from primase.evaluation.per_label import fit_calibrator_of, uncalibrated
 from primase.events import Listener, Stages, silent
 from primase.models import Model, load
@@ -57,6 +57,7 @@ class Audited:
     fingerprints: Fingerprints
     identities: Fingerprints
     findings: list[Finding]
+    kinship: Kinship | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def train(
             validation=predictor.probabilities(parts["validation"].inputs),
             unit_name=workflow.unit_name(audited.partition.policy),
             insights=insights,
+            kinship=audited.kinship,
             configuration=configuration.model_dump(mode="json"),
             seconds=stages.seconds,
             peak_memory_mib=_peak_memory_mib(),
@@ -160,14 +162,16 @@ def audit(
         partition = _split(workflow, labelled, configuration, timed.listener)
     with timed("audit"):
         fingerprints = workflow.fingerprints(labelled.examples.inputs)
+        kinship = workflow.kinship(labelled.examples, partition, timed.listener)
         findings = [
             *labelled.findings,
             *audit_examples(labelled.examples, labelled.task, fingerprints, what=workflow.input_name),
             *audit_partition(fingerprints, partition, what=workflow.input_name),
-            *workflow.audit(labelled.examples, partition, timed.listener),
+            *([kinship.finding] if kinship else []),
+            *workflow.audit(labelled, configuration, partition, timed.listener),
         ]
         identities = workflow.identities(labelled.examples.inputs)
-    return Audited(labelled, partition, fingerprints, identities, findings)
+    return Audited(labelled, partition, fingerprints, identities, findings, kinship)
 
 
 def _split(
@@ -177,14 +181,15 @@ def _split(
     strata = labelled.task.strata(examples.targets)
     policy = workflow.policy(examples, configuration)
     units = workflow.units(examples, policy, configuration, listener)
-    if policy == "given":
-        if examples.parts is None:
-            what = "the split is to be as given, but no part is"
-            raise InputError(what, where="--split given", advice="Add the --test- words, or choose another --split.")
-        return split_given(examples.parts, units, strata, seed=configuration.seed)
-    if examples.parts is not None:
+    if policy == "given" and examples.parts is None:
+        what = "the split is to be as given, but no part is"
+        raise InputError(what, where="--split given", advice="Add the --test- words, or choose another --split.")
+    if policy != "given" and examples.parts is not None:
         what = "the parts are given, but the split is to be another"
         raise InputError(what, where=f"--split {policy}", advice="Leave the --test- words out, or use --split given.")
+    parts = workflow.parts(examples, policy, configuration)
+    if parts is not None:
+        return split_given(parts, units, strata, seed=configuration.seed, policy=policy)
     shares = Fractions(configuration.split.validation_fraction, configuration.split.test_fraction)
     return split_units(units, strata, policy=policy, seed=configuration.seed, fractions=shares)
 
@@ -243,15 +248,17 @@ def _assess(
     subsets = dict(workflow.subsets(test, predictor.encoder))
     if twins.any():
         subsets |= {"with a twin in train": twins, "without a twin in train": ~twins}
+    if audited.kinship is not None:
+        subsets |= audited.kinship.subsets
     probes = tuple(workflow.probes(parts["train"]))
-    baselines = tuple(workflow.baselines(predictor.encoder))
+    baselines = tuple(workflow.baselines(parts["train"], predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
     return assess(
         predictor.logits(test.inputs),
         predictor.calibrator,
         test,
         predictor.task,
-        units=Units.of(partition.units[partition.test], workflow.unit_name(partition.policy)),
+        units=workflow.resampled(test, partition.units[partition.test], partition.policy),
         subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         rivals=rivals,
         probes=[probe.name for probe in probes],

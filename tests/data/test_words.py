@@ -1,8 +1,8 @@
 from primase.configuration import Section, options
-from primase.data.words import INPUT_WORDS, DatasetWords, PairWords, SplitSection, TableWords
+from primase.data.words import INPUT_WORDS, DatasetWords, HeaderWords, PairWords, SplitSection, TableWords, TargetWord
 
 
-class Data(DatasetWords, PairWords, TableWords):
+class Data(DatasetWords, PairWords, HeaderWords, TableWords, TargetWord):
     """All words at once."""
 
 

@@ -10,16 +10,17 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 from torch import nn
 
 from primase.apps.contract import Configuration
-from primase.data.audit import Finding, Fingerprints
+from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples, InputsT
 from primase.data.splits import Groups, Partition
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline
+from primase.evaluation.intervals import Units
 from primase.evaluation.probes import Probe
 from primase.events import Listener
 from primase.insight.attribution import Attribution
@@ -106,10 +107,33 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Return a text per example by which exactly this input is known again; empty where nothing identifies it."""
         return self.fingerprints(inputs)
 
-    def audit(self, examples: Examples[InputsT], partition: Partition | None, listener: Listener) -> list[Finding]:
+    def parts(
+        self, examples: Examples[InputsT], policy: str, configuration: ConfigurationT
+    ) -> Shaped[np.ndarray, "examples"] | None:
+        """Name the part of each example where the user has said it; None where it is to be drawn."""
+        del configuration
+        return examples.parts if policy == "given" else None
+
+    def resampled(self, examples: Examples[InputsT], units: Groups, policy: str) -> Units:
+        """Say what the intervals of the figures are drawn over: what the split keeps together."""
+        del examples
+        return Units.of(units, self.unit_name(policy))
+
+    def audit(
+        self,
+        labelled: Labelled[InputsT],
+        configuration: ConfigurationT,
+        partition: Partition | None,
+        listener: Listener,
+    ) -> list[Finding]:
         """Find what only this application can find odd."""
-        del examples, partition, listener
+        del labelled, configuration, partition, listener
         return []
+
+    def kinship(self, examples: Examples[InputsT], partition: Partition, listener: Listener) -> Kinship | None:
+        """Find the test examples that are related to one in train; None where there is nothing to tell it by."""
+        del examples, partition, listener
+        return None
 
     @abstractmethod
     def fit_encoder(self, train: Examples[InputsT], configuration: ConfigurationT) -> Encoder[InputsT]:
@@ -124,7 +148,7 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Build the untrained network."""
 
     @abstractmethod
-    def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Baseline]:
+    def baselines(self, train: Examples[InputsT], encoder: Encoder[InputsT]) -> Sequence[Baseline]:
         """Name the simpler models that the network must beat."""
 
     @abstractmethod

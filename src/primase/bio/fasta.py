@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+import numpy as np
+from jaxtyping import UInt8
 
 from primase.bio.alphabets import PROTEIN, Alphabet, clean_sequence, recognise_nucleotides
+from primase.bio.nucleotides import encode_nucleotides
 from primase.bio.reading import open_text, write_then_rename
 from primase.errors import ReadError
 
@@ -16,6 +20,9 @@ from primase.errors import ReadError
 _SAMPLE_RECORDS = 1_000
 _SAMPLE_RESIDUES = 1_000_000
 _SHOWN_CHARACTERS = 40
+
+
+RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +72,110 @@ def read_fasta(path: Path, *, alphabet: Alphabet = PROTEIN) -> Iterator[Sequence
     path = Path(path)
     with open_text(path) as lines:
         records = _records(lines, path, alphabet)
-        sample = _sample(records)
-        if not sample:
-            what = "no records: the file is empty"
-            raise ReadError(what, where=str(path), wanted="a FASTA file with at least one sequence")
+        sample = _sample(_at_least_one(records, path))
         if alphabet == PROTEIN:
             _refuse_nucleotides(sample, path)
         yield from chain(sample, records)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NucleotideRecord:
+    """One DNA or RNA sequence of a file, with its name.
+
+    Parameters
+    ----------
+    id
+        The first word of the header.
+    description
+        The rest of the header, often empty.
+    codes
+        The letters, as codes of :mod:`primase.bio.nucleotides`; case is kept.
+    """
+
+    id: str
+    description: str
+    codes: UInt8[np.ndarray, "letters"]
+
+
+def read_nucleotides(path: Path) -> Iterator[NucleotideRecord]:
+    """Read the DNA or RNA sequences of a FASTA file one after the other, in bounded memory.
+
+    T and U are the same, any ambiguity letter of the IUPAC is accepted, and so are lower case and all that
+    :func:`read_fasta` takes.
+
+    Yields
+    ------
+    NucleotideRecord
+        In the order of the file.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty, not FASTA, damaged, made of proteins, or if a record has no name, no sequence or
+        a letter that is no nucleotide. The message names the file, the record and the line.
+    """
+    path = Path(path)
+    with open_text(path) as lines:
+        records = (_nucleotides(*parts) for parts in _parts(lines, path))
+        yield from _at_least_one(records, path)
+
+
+def _nucleotides(header: str, parts: list[str], place: str) -> NucleotideRecord:
+    name, description = _name(header, place)
+    text = "".join("".join(parts).split())
+    where = f"{place}, record {name!r}"
+    if not text:
+        what = "a record without a sequence"
+        raise ReadError(what, where=where, wanted="DNA or RNA letters")
+    try:
+        return NucleotideRecord(name, description, encode_nucleotides(text, where=where))
+    except ReadError as error:
+        if PROTEIN.first_invalid(text.upper().removesuffix("*")) is None and not error.advice:
+            advice = "This looks like a protein. Give the DNA or RNA."
+            raise ReadError(error.what, where=where, got=error.got, wanted=error.wanted, advice=advice) from None
+        raise
+
+
+def _at_least_one(records: Iterator[RecordT], path: Path) -> Iterator[RecordT]:
+    first = next(records, None)
+    if first is None:
+        what = "no records: the file is empty"
+        raise ReadError(what, where=str(path), wanted="a FASTA file with at least one sequence")
+    return chain([first], records)
+
+
 def _records(lines: TextIO, path: Path, alphabet: Alphabet) -> Iterator[SequenceRecord]:
+    for header, parts, place in _parts(lines, path):
+        name, description = _name(header, place)
+        sequence = clean_sequence("".join(parts), alphabet, where=f"{place}, record {name!r}")
+        yield SequenceRecord(name, description, sequence)
+
+
+def _parts(lines: TextIO, path: Path) -> Iterator[tuple[str, list[str], str]]:
+    """Cut a file into headers, the lines below each, and where each stands."""
     header: str | None = None
     header_line = 0
     parts: list[str] = []
     for number, line in enumerate(lines, start=1):
         if line.startswith(">"):
             if header is not None:
-                yield _record(header, parts, alphabet, f"{path}, line {header_line}")
+                yield header, parts, f"{path}, line {header_line}"
             header, header_line, parts = line, number, []
         elif header is not None:
             parts.append(line)
         elif line.strip() and not line.startswith(";"):  # Pearson's original format has comments that start with ;
             _refuse_start(path, number, line)
     if header is not None:
-        yield _record(header, parts, alphabet, f"{path}, line {header_line}")
+        yield header, parts, f"{path}, line {header_line}"
 
 
-def _record(header: str, parts: list[str], alphabet: Alphabet, place: str) -> SequenceRecord:
+def _name(header: str, place: str) -> tuple[str, str]:
+    """Take a header apart into the name and what stands behind it."""
     words = header[1:].split(maxsplit=1)
     if not words:
         what = "a record without a name"
         raise ReadError(what, where=place, got="a header that is only '>'", wanted="'>' followed by a name")
-    name = words[0]
-    sequence = clean_sequence("".join(parts), alphabet, where=f"{place}, record {name!r}")
-    return SequenceRecord(name, words[1].strip() if len(words) > 1 else "", sequence)
+    return words[0], words[1].strip() if len(words) > 1 else ""
 
 
 def _refuse_start(path: Path, number: int, line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from primase.configuration import Option, Section, options, settings_of
 
 
 class CommaSeparated(click.ParamType[tuple[Any, ...]]):
-    """Several numbers in one word, such as ``1024,512``."""
+    """Several numbers or names in one word, such as ``1024,512``."""
 
     name = "list"
 
@@ -29,11 +28,11 @@ class CommaSeparated(click.ParamType[tuple[Any, ...]]):
         return f"{name},{name},..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Split the word and read each number."""
+        """Split the word and read each number or name."""
         if not isinstance(value, str):
             return tuple(value)
         try:
-            return tuple(self.kind(part) for part in value.split(",") if part.strip())
+            return tuple(self.kind(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
             self.fail(f"{value!r} is no list of numbers joined by commas", param, ctx)
 
@@ -67,25 +66,23 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _click_option(option: Option, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    kind, help_text = _unwrap(option.field.annotation), _help(option.field, default)
+    kind, help_text = option.kind, _help(option.field, default)
     if kind is bool:
         return click.option(f"{option.flag}/--no-{option.flag[2:]}", default=None, help=help_text)
+    if typing.get_origin(kind) is tuple:
+        several = CommaSeparated(typing.get_args(kind)[0])
+        return click.option(option.flag, type=several, multiple=True, callback=_joined, help=help_text)
     return click.option(option.flag, type=_click_type(kind), default=None, help=help_text)
 
 
-def _unwrap(annotation: Any) -> Any:
-    """Take ``None`` out of a union."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
-    return annotation
+def _joined(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[Any, ...] | None:
+    """Join the lists of an option that was given several times; None where it was not given at all."""
+    return tuple(part for several in value for part in several) if value else None
 
 
 def _click_type(kind: Any) -> Any:
-    origin = typing.get_origin(kind)
-    if origin is Literal:
+    if typing.get_origin(kind) is Literal:
         return click.Choice([str(choice) for choice in typing.get_args(kind)])
-    if origin is tuple:
-        return CommaSeparated(typing.get_args(kind)[0])
     return click.Path(path_type=Path) if kind is Path else kind
 
 

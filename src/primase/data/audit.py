@@ -43,6 +43,35 @@ class Finding:
         return {"finding": self.finding, "count": self.count, "severity": self.severity, "text": self.text}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinship:
+    """Test examples that are related to one in train without being identical, such as windows that overlap.
+
+    Parameters
+    ----------
+    related
+        Per test example.
+    finding
+        What that means.
+    relation
+        As it names a part of the test, such as ``"overlapping a training window"``.
+    """
+
+    related: Bool[np.ndarray, "tested"]
+    finding: Finding
+    relation: str
+
+    @property
+    def subsets(self) -> dict[str, Bool[np.ndarray, "tested"]]:
+        """The related ones and the clean rest, by name."""
+        return {self.relation: self.related, self.rest: ~self.related}
+
+    @property
+    def rest(self) -> str:
+        """Name the clean rest."""
+        return f"not {self.relation}"
+
+
 def has_twin(fingerprints: Fingerprints, partition: Partition) -> Bool[np.ndarray, "tested"]:
     """Tell for every test example whether an identical input is in train; an empty one is identical to none."""
     tested = fingerprints[partition.test].astype(str)

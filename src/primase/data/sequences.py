@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Integer, Shaped, UInt8
 
-from primase.bio.nucleotides import PADDING, decode_nucleotides, reverse_complement
+from primase.bio.nucleotides import BASES, PADDING, decode_nucleotides, reverse_complement
 from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Indices
 
@@ -202,13 +202,10 @@ class SequenceEncoder(Encoder[Sequences]):
         Letters that the network reads.
     case
         Whether lower case is a signal; if not, it is forgotten here.
-    masked_borders
-        So many letters at either end of the window are replaced by N.
     """
 
     length: int
     case: bool = False
-    masked_borders: int = 0
 
     def encode(self, inputs: Sequences) -> EncodedSequences:
         """Prepare sequences for the network."""
@@ -218,15 +215,12 @@ class SequenceEncoder(Encoder[Sequences]):
         """Cut the windows of some sequences as the network reads them."""
         letters = sequences.windows(indices, self.length)
         if not self.case:
-            letters &= np.uint8(15)
-        if self.masked_borders:
-            for border in (letters[:, : self.masked_borders], letters[:, -self.masked_borders :]):
-                border[border != PADDING] = 15
+            letters &= np.uint8(BASES)
         return letters
 
     def state(self) -> EncoderState:
-        """Return the three settings."""
-        return EncoderState({"length": self.length, "case": self.case, "masked_borders": self.masked_borders})
+        """Return both settings."""
+        return EncoderState({"length": self.length, "case": self.case})
 
     @classmethod
     def from_state(cls, state: EncoderState) -> Self:

@@ -94,28 +94,32 @@ def split_units(
         part_of_unit[order] = _deal(sizes[order], shares.validation * total, shares.test * total)
     parts = part_of_unit[dense]
     train, validation, test = (np.flatnonzero(parts == number) for number in range(3))
-    return _checked(Partition(train, validation, test, policy=policy, units=dense))
+    return _checked(Partition(train, validation, test, policy=policy, units=dense), needs_test=shares.test > 0)
 
 
-def split_given(parts: Shaped[np.ndarray, "examples"], units: Groups, targets: Groups, *, seed: int) -> Partition:
+def split_given(
+    parts: Shaped[np.ndarray, "examples"], units: Groups, targets: Groups, *, seed: int, policy: str = "given"
+) -> Partition:
     """Divide examples as the user has said; what is missing for validation is taken from train, unit by unit.
 
     Parameters
     ----------
     parts
         ``"train"``, ``"validation"`` or ``"test"`` for each example.
+    policy
+        By what the user has said it, such as ``"chromosome"``.
     """
     train, validation, test = (np.flatnonzero(parts == name) for name in PARTS)
     if len(test) == 0:
         what = "the split is given, but no test examples are"
-        raise InputError(what, where="--split given", advice="Add the --test- words, or choose another --split.")
+        raise InputError(what, where=f"--split {policy}", advice="Add the --test- words, or choose another --split.")
     dense = np.unique(units, return_inverse=True)[1]
     if len(validation) == 0:
         inner = split_units(
-            dense[train], targets[train], policy="given", seed=seed, fractions=Fractions(validation=0.1, test=0.0)
+            dense[train], targets[train], policy=policy, seed=seed, fractions=Fractions(validation=0.1, test=0.0)
         )
         train, validation = train[inner.train], train[inner.validation]
-    return _checked(Partition(train, validation, test, policy="given", units=dense))
+    return _checked(Partition(train, validation, test, policy=policy, units=dense))
 
 
 def merge_groups(*groupings: Groups) -> Groups:
@@ -161,9 +165,9 @@ def _deal(sizes: Groups, validation: float, test: float) -> Integer[np.ndarray, 
     return parts
 
 
-def _checked(partition: Partition) -> Partition:
+def _checked(partition: Partition, *, needs_test: bool = True) -> Partition:
     for name, size in partition.sizes.items():
-        if size == 0 and not (name == "test" and partition.policy == "given"):
+        if size == 0 and (name != "test" or needs_test):
             what = f"the split leaves no {name} examples"
             got = ", ".join(f"{part} {number}" for part, number in partition.sizes.items())
             raise InputError(what, where=f"--split {partition.policy}", got=got, advice="Give more examples.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,24 @@ class PairWords(Section):
     """FASTA of negatives to test on."""
 
 
+class TargetWord(Section):
+    """What is learned, where it is one column."""
+
+    target_column: str = "target"
+    """Column of what is learned."""
+
+
+class HeaderWords(Section):
+    """Input as FASTA files whose headers tell the answer."""
+
+    fasta: Path | None = None
+    """FASTA whose headers tell the answer of each record, such as `>name label=1`."""
+    validation_fasta: Path | None = None
+    """FASTA of the same kind to validate on."""
+    test_fasta: Path | None = None
+    """FASTA of the same kind to test on."""
+
+
 class TableWords(Section):
     """Input as a table: CSV, TSV or Parquet, also gzipped."""
 
@@ -43,14 +62,51 @@ class TableWords(Section):
     """Table of the same columns to validate on."""
     test_table: Path | None = None
     """Table of the same columns to test on."""
-    target_column: str = "target"
-    """Column of what is learned."""
     id_column: str = "id"
     """Column of ids; rows are numbered where it is missing."""
     sequence_column: str = "sequence"
     """Column of sequences."""
     group_column: str | None = None
     """Column whose equal values a split keeps together."""
+
+
+def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
+    """Refuse several inputs at once, one of a pair without the other, and parts of what has none.
+
+    Parameters
+    ----------
+    names
+        The words that name input of the training part, such as ``"table"``.
+
+    Raises
+    ------
+    ValueError
+        Which pydantic turns into a message of the configuration.
+    """
+    named = [word for word in names if getattr(words, word) is not None]
+    if len(named) > 1:
+        message = f"give one input, not several at once: --{' and --'.join(named)}"
+        raise ValueError(message)
+    known = type(words).model_fields
+    apart = [name for name in sorted(INPUT_WORDS & known.keys()) if name.startswith(("test_", "validation_"))]
+    given_apart = [name for name in apart if getattr(words, name) is not None]
+    if getattr(words, "dataset", None) is not None and given_apart:
+        message = f"a registered data set has no other parts: leave {_flag(given_apart[0])} out"
+        raise ValueError(message)
+    if getattr(words, "group_column", None) is not None and getattr(words, "table", None) is None:
+        message = "--group-column names a column of --table, which is not given"
+        raise ValueError(message)
+    for part in ("", "test_", "validation_"):
+        pair = [f"{part}{word}" for word in ("positives", "negatives")]
+        given = [name for name in pair if getattr(words, name) is not None]
+        if len(given) == 1:
+            (absent,) = set(pair) - set(given)
+            message = f"{_flag(given[0])} needs {_flag(absent)} beside it"
+            raise ValueError(message)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 class SplitSection(Section):
@@ -65,6 +121,11 @@ class SplitSection(Section):
 
 
 INPUT_WORDS: Final = frozenset(
-    {*DatasetWords.model_fields, *PairWords.model_fields, "table", "validation_table", "test_table"}
+    {
+        *DatasetWords.model_fields,
+        *PairWords.model_fields,
+        *HeaderWords.model_fields,
+        *(f"{part}table" for part in ("", "validation_", "test_")),
+    }
 )
 """The settings that name input, as opposed to how it is read."""

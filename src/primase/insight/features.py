@@ -7,7 +7,6 @@ for. A part is taken out by setting the weights of all its features to zero.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -23,6 +22,7 @@ from primase.data.encoding import Batch, EncodedInputs
 from primase.data.examples import Indices
 from primase.events import Listener, Progress, silent
 from primase.insight.attribution import SCHEMA, Attribution, SelfCheck, rank_correlation
+from primase.insight.controls import CONTROLS, mean_of_defined, randomised
 from primase.predictor.predictor import Predictor, Score
 
 ABLATION: Final = "ablation"
@@ -30,7 +30,6 @@ INTEGRATED_GRADIENTS: Final = "integrated gradients"
 STEPS: Final = 64
 EXAMPLES_PER_BLOCK: Final = 256
 PARTS_PER_BLOCK: Final = 1024
-CONTROLS: Final = 5  # one shuffled network agrees or disagrees by chance
 
 
 class OwnedFeatures(EncodedInputs, Protocol):
@@ -95,20 +94,6 @@ def explain_features(
 
 
 _METHODS: Final = {ABLATION: "ablation", INTEGRATED_GRADIENTS: "gradients"}
-
-
-def randomised(predictor: Predictor[Any], seed: int) -> Predictor[Any]:
-    """Copy a predictor with the weights of every tensor in random order."""
-    generator = torch.Generator().manual_seed(seed)
-    members = []
-    for member in predictor.members:
-        shuffled = copy.deepcopy(member)
-        with torch.no_grad():
-            for parameter in shuffled.parameters():
-                order = torch.randperm(parameter.numel(), generator=generator)
-                parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
-        members.append(shuffled)
-    return replace(predictor, members=tuple(members))
 
 
 def _explain_block(
@@ -210,10 +195,5 @@ def _check(blocks: Sequence[_Explained]) -> SelfCheck:
         score_range=max(float(block.changes.max()) for block in blocks),
         agreement=rank_correlation(ablation, gradients),
         sign_agreement=float(np.mean(np.sign(ablation) == np.sign(gradients))),
-        randomised_agreement=_mean_of_defined([rank_correlation(ablation, control) for control in controls]),
+        randomised_agreement=mean_of_defined([rank_correlation(ablation, control) for control in controls]),
     )
-
-
-def _mean_of_defined(values: Sequence[float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from primase.data.audit import Finding, Fingerprints
+from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.examples import Examples
 from primase.data.splits import Partition
 from primase.data.tasks import Task
@@ -56,6 +56,8 @@ class TrainingRun:
         What the split keeps together, in the singular.
     insights
         Sections that the application adds.
+    kinship
+        Which test examples are related to one in train, where the application can tell.
     seconds
         How long each stage took.
     """
@@ -71,6 +73,7 @@ class TrainingRun:
     validation: np.ndarray[Any, Any]
     unit_name: str
     insights: Sequence[Section]
+    kinship: Kinship | None
     configuration: Mapping[str, Any]
     seconds: Mapping[str, float]
     peak_memory_mib: float

@@ -151,16 +151,17 @@ def _difference(run: TrainingRun) -> list[Block]:
 
 def _gap(run: TrainingRun) -> list[Block]:
     """Say how much easier the test was made by twins in train."""
-    apart = run.assessment.evaluation.subsets.get("without a twin in train")
-    if apart is None:
+    found = next(finding for finding in run.findings if finding.finding == TWINS)
+    rest = "without a twin in train"
+    if run.kinship is not None and run.kinship.finding.severity == "warning":
+        found, rest = run.kinship.finding, run.kinship.rest
+    apart = run.assessment.evaluation.subsets.get(rest)
+    if apart is None or found.severity != "warning":
         return []
     main = run.task.main_metric
     everything = run.assessment.evaluation.test
-    twins = next(finding for finding in run.findings if finding.finding == TWINS)
-    if twins.severity != "warning":
-        return []
     text = (
-        f"{twins.text} On those that have none, {metric_title(main)} is {apart[main]}; on all, {everything[main]}. The "
+        f"{found.text} On the others, {metric_title(main)} is {apart[main]}; on all, {everything[main]}. The "
         "first is the honest figure for what is new to the model."
     )
     return [Callout("warning", "Part of the test was seen in training", text)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from primase.data.audit import Finding
+from primase.data.labels import NEGATIVES, POSITIVES, most_frequent, order_labels
 from primase.data.tasks import Task
 from primase.errors import InputError
 
@@ -23,24 +23,7 @@ NOT_AN_ENZYME: Final = "not an enzyme"
 _EC_NUMBER: Final = re.compile(r"(?:EC[ :]*)?([1-7])(?:\.(?:\d+|n\d+|-)){1,3}", re.IGNORECASE)
 # What makes a column one of EC numbers; 1.0 alone is a number as tables write it.
 _SURELY_EC: Final = re.compile(r"EC[ :]*[1-7]|[1-7]\.(?:\d+|n\d+|-)\.(?:\d+|n\d+|-)", re.IGNORECASE)
-_NEGATIVES: Final = frozenset(
-    {
-        "0",
-        "0.0",
-        "no",
-        "n",
-        "false",
-        "f",
-        "negative",
-        "non-enzyme",
-        "nonenzyme",
-        "non_enzyme",
-        "non enzyme",
-        "not an enzyme",
-        "none",
-        "-",
-    }
-)
+_NEGATIVES: Final = NEGATIVES | {"non-enzyme", "nonenzyme", "non_enzyme", "non enzyme", "not an enzyme"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +66,16 @@ def understand(
         labels_found, findings = _from_ec_numbers(texts, question, places)
     elif question == "main-class" and task is None:
         what = "main classes are read from EC numbers, and there are none"
-        raise InputError(what, where=where, got=_listing(texts), wanted="EC numbers such as 1.1.1.1 in --target-column")
+        raise InputError(
+            what, where=where, got=most_frequent(texts), wanted="EC numbers such as 1.1.1.1 in --target-column"
+        )
     else:
         labels_found = [_own_label(text, task) for text in texts]
     unknown = sum(label is None for label in labels_found)
     if unknown:
         text = f"{unknown:,} proteins have no single answer and were left out."
         findings.append(Finding("no answer", unknown, "info", text))
-    chosen = task or Task.from_labels(_order(labels_found, where))
+    chosen = task or Task.from_labels(order_labels(labels_found, where, negatives=_NEGATIVES))
     number_of = {label: number for number, label in enumerate(chosen.labels)}
     for row, label in enumerate(labels_found):
         if label is not None and label not in number_of:
@@ -141,24 +126,6 @@ def _own_label(text: str, task: Task | None) -> str | None:
     if task is not None and task.labels == ENZYME and text not in ENZYME:
         if text.lower() in _NEGATIVES:
             return ENZYME[0]
-        if text.lower() in {"1", "1.0", "yes", "y", "true", "t", "positive"}:
+        if text.lower() in POSITIVES:
             return ENZYME[1]
     return text
-
-
-def _order(labels: Sequence[str | None], where: str) -> tuple[str, ...]:
-    """Order labels so that the negative one comes first, and the others by name."""
-    counts = Counter(label for label in labels if label is not None)
-    if len(counts) < 2:
-        what = "there is one class only" if counts else "no protein has an answer"
-        wanted = "at least two different answers"
-        raise InputError(what, where=where, got=_listing(list(counts.elements())), wanted=wanted)
-    if len(counts) > 100:
-        what = "there are too many different answers to be classes"
-        raise InputError(what, where=where, got=f"{len(counts):,} different ones", wanted="at most 100")
-    return tuple(sorted(counts, key=lambda label: (label.lower() not in _NEGATIVES, label)))
-
-
-def _listing(texts: Sequence[str]) -> str:
-    common = [text or "an empty cell" for text, _ in Counter(texts).most_common(3)]
-    return ", ".join(common) or "nothing"

@@ -10,11 +10,11 @@ from pydantic import Field, model_validator
 from primase.apps.contract import Application, Configuration
 from primase.apps.enzyme_identification.sources import SOURCES
 from primase.configuration import Section
-from primase.data.words import INPUT_WORDS, DatasetWords, PairWords, SplitSection, TableWords
+from primase.data.words import DatasetWords, PairWords, SplitSection, TableWords, TargetWord, refuse_ambiguous_input
 from primase.training.configuration import TrainingConfiguration
 
 
-class EnzymeData(DatasetWords, PairWords, TableWords):
+class EnzymeData(DatasetWords, PairWords, TableWords, TargetWord):
     """Where the proteins come from, and what is asked of them."""
 
     domains_column: str = "domains"
@@ -28,24 +28,7 @@ class EnzymeData(DatasetWords, PairWords, TableWords):
 
     @model_validator(mode="after")
     def _one_input(self) -> EnzymeData:
-        named = [word for word in ("dataset", "table", "positives") if getattr(self, word) is not None]
-        if len(named) > 1:
-            message = f"give one input, not several at once: --{' and --'.join(named)}"
-            raise ValueError(message)
-        apart = [name for name in INPUT_WORDS if name.startswith(("test_", "validation_")) and getattr(self, name)]
-        if self.dataset is not None and apart:
-            message = f"a registered data set has no other parts: leave --{apart[0].replace('_', '-')} out"
-            raise ValueError(message)
-        if self.group_column is not None and self.table is None:
-            message = "--group-column names a column of --table, which is not given"
-            raise ValueError(message)
-        for part in ("", "test_", "validation_"):
-            pair = [getattr(self, f"{part}{word}") is None for word in ("positives", "negatives")]
-            if pair[0] != pair[1]:
-                present, absent = ("negatives", "positives") if pair[0] else ("positives", "negatives")
-                flag = "--" + part.replace("_", "-")
-                message = f"{flag}{present} needs {flag}{absent} beside it"
-                raise ValueError(message)
+        refuse_ambiguous_input(self, ("dataset", "table", "positives"))
         return self
 
 

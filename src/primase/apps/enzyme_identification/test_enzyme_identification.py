@@ -254,7 +254,7 @@ def test_an_empty_cell_among_names_is_unknown():
     ("answers", "question", "message"),
     [
         (["yes", "yes"], "enzyme", "here: there is one class only. Found: yes"),
-        (["", ""], "enzyme", "here: no protein has an answer"),
+        (["", ""], "enzyme", "here: no example has an answer"),
         (["1.1.1.1", "2.1.1.1"], "enzyme", "one class only"),
         ([str(number) for number in range(200)], "enzyme", "too many different answers to be classes"),
         (["yes", "no"], "main-class", "main classes are read from EC numbers"),

@@ -106,9 +106,16 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             return np.array(inputs.sequences.to_list(), dtype=object)
         return np.array([";".join(names) for names in inputs.domains.sets()], dtype=object)
 
-    def audit(self, examples: Examples[Proteins], partition: Partition | None, listener: Listener) -> list[Finding]:
+    def audit(
+        self,
+        labelled: Labelled[Proteins],
+        configuration: EnzymeConfiguration,
+        partition: Partition | None,
+        listener: Listener,
+    ) -> list[Finding]:
         """Count proteins without a domain, and test proteins whose near twin is in train."""
-        del listener
+        del configuration, listener
+        examples = labelled.examples
         count = int((np.diff(examples.inputs.domains.matrix.indptr) == 0).sum())
         share = count / len(examples)
         text = (
@@ -156,8 +163,9 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             domain_dropout=settings.domain_dropout,
         )
 
-    def baselines(self, encoder: Encoder[Proteins]) -> Sequence[Baseline]:
+    def baselines(self, train: Examples[Proteins], encoder: Encoder[Proteins]) -> Sequence[Baseline]:
         """Guess the majority, weigh each domain, look up the proteins that share most domains."""
+        del train
 
         def vectors(examples: Examples[Proteins]) -> Features:
             return _protein_encoder(encoder).matrix(examples.inputs)
