@@ -100,6 +100,8 @@ class Model:
             with self._threads():
                 explanation = self.workflow.explain(self.predictor, examples, listener)
             explanation.attribution.table.write_parquet(folder / ATTRIBUTIONS)
+            if explanation.write_more is not None:
+                explanation.write_more(folder)
             facts = [("Model", self.path), ("Input", inputs), ("Records", f"{len(examples):,}")]
             page = render_page("Why does the model say so?", "", explanation.sections, facts=facts, version=PRIMASE)
             write_page(folder / REPORT, page)

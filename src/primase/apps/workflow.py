@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -45,6 +45,8 @@ class Explanation:
 
     attribution: Attribution
     sections: Sequence[Section]
+    write_more: Callable[[Path], None] | None = None
+    """Writes what else belongs to it into a folder, such as files of motifs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,9 +157,11 @@ class Sequences:
         return cut
 
     def codes(self, index: int) -> UInt8[np.ndarray, "letters"]:
-        """Return the letters of one sequence."""
-        start = self.starts[index]
-        codes = np.asarray(self.letters[start : start + self.lengths[index]])
+        """Return the letters of one sequence, padded where it reaches past what it may be widened to."""
+        start, end = int(self.starts[index]), int(self.starts[index] + self.lengths[index])
+        if start < self.lows[index] or end > self.highs[index]:
+            return self.windows(np.array([index]), end - start)[0]
+        codes = np.asarray(self.letters[start:end])
         return reverse_complement(codes) if self.reverse[index] else codes
 
     def text(self, index: int, *, rna: bool = False) -> str:

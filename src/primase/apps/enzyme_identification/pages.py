@@ -8,9 +8,10 @@ import polars as pl
 
 from primase.apps.enzyme_identification.proteins import Proteins
 from primase.data.examples import Examples
-from primase.insight.attribution import Attribution, SelfCheck
+from primase.insight.attribution import Attribution
 from primase.insight.features import ABLATION, INTEGRATED_GRADIENTS
 from primase.predictor.predictor import Predictor
+from primase.report.checks import self_check
 from primase.report.figures import contributions, effects
 from primase.report.sections import Block, Callout, Paragraph, Section, Table
 
@@ -44,7 +45,8 @@ def top_domains(attribution: Attribution, *, explained: int, total: int) -> list
         blocks.append(effects(names, values, counts, title=title, quantity="mean effect on the log-odds"))
     if strongest.is_empty():
         blocks.append(Paragraph(f"No domain occurs in {ENOUGH_PROTEINS} or more of these proteins."))
-    return [Section("Which domains matter", [*blocks, self_check(attribution.check)])]
+    check = self_check(attribution.check, ABLATION, INTEGRATED_GRADIENTS, part="domain")
+    return [Section("Which domains matter", [*blocks, check])]
 
 
 def summarise_domains(attribution: Attribution) -> pl.DataFrame:
@@ -96,27 +98,3 @@ def explanation(
         )
     sections = [Section("Protein by protein", blocks)]
     return [*sections, *top_domains(attribution, explained=len(examples), total=len(examples))]
-
-
-def self_check(check: SelfCheck) -> Table:
-    """Lay out how far the explanation can be trusted."""
-    state = check.to_state()
-    rows = [
-        [
-            "Completeness error",
-            state["completeness_error"],
-            f"Gradient attributions should sum to the change of the score (up to {check.score_range:.1f}); 0 is exact.",
-        ],
-        [
-            "Agreement of the two methods",
-            state["agreement"],
-            f"Spearman, {ABLATION} against {INTEGRATED_GRADIENTS}; 1 is full.",
-        ],
-        ["Same sign", state["sign_agreement"], "Share of domains to which both methods give the same sign."],
-        [
-            "Agreement with random weights",
-            state["randomised_agreement"],
-            "Mean Spearman with the same network after shuffling its weights five times; near 0 is as it should be.",
-        ],
-    ]
-    return Table(["Check", "Value", "What it means"], rows, "How far this explanation can be trusted.")
