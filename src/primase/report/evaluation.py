@@ -8,8 +8,8 @@ from primase.data.audit import Finding
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.metrics import metric_title
 from primase.report.page import render_page
+from primase.report.performance import headline_metrics
 from primase.report.sections import Block, BulletList, Callout, Section, Table
-from primase.report.training import headline_metrics
 
 
 def evaluation_page(

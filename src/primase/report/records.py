@@ -12,8 +12,9 @@ import polars as pl
 
 from primase.report.card import ModelCard, render_card
 from primase.report.page import write_page
+from primase.report.performance import headline_metrics, metrics_table
 from primase.report.run import TrainingRun
-from primase.report.training import headline_metrics, metrics_table, training_page
+from primase.report.training import training_page
 
 METRICS = "metrics.json"
 MEMBERS = "members.parquet"

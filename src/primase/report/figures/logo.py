@@ -212,9 +212,9 @@ def _bars(shown: _Shown, width: float) -> Svg:
     shared = _positions_per_bar(shown.values)
     padded = np.pad(shown.values, (0, -len(shown.values) % shared)).reshape(-1, shared)
     left = shown.counted_from - 0.5
-    middles = left + shared * (np.arange(len(padded)) + 0.5)
+    edges = left + shared * np.arange(len(padded) + 1)
     for heights, colour in ((padded.max(axis=1).clip(0), SERIES[0]), (padded.min(axis=1).clip(None, 0), SERIES[1])):
-        axes.bar(middles, heights, width=0.92 * shared, color=colour, zorder=3)
+        axes.stairs(heights, edges, fill=True, color=colour, linewidth=0, zorder=3)
     _finish(axes, shown, (left, left + len(shown.values)))
     round_ticks(axes.xaxis, 8 if width > NARROW else 4, whole=True)
     sheet.text((width, _HEAD + _BARS_HEIGHT + 38), shown.counting, align="right", colour=MUTED, size=11)
