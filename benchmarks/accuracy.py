@@ -1,11 +1,12 @@
-"""How well an enzyme is told from another protein: the network beside its baselines, over several seeds and splits.
+"""How good the networks are beside their baselines and probes, over several seeds, splits and data sets.
 
-Each seed decides both the split and the training. Accuracy and AUROC are measured on the test part, with the 95 %
-intervals of the package; the table gives the mean and the standard deviation over the seeds.
+Each seed decides both the split and the training. The metrics are measured on the test part, with the 95 % intervals of
+the package; the table gives the mean and the standard deviation over the seeds.
 
-    python benchmarks/enzyme_accuracy.py --out benchmarks/results/enzyme_accuracy.jsonl
-    python benchmarks/enzyme_accuracy.py --splits cluster --seeds 0 1 --out FILE --set names=false domain_dropout=0
-    python benchmarks/enzyme_accuracy.py --out FILE --summary
+    python benchmarks/accuracy.py --out benchmarks/results/enzyme_accuracy.jsonl
+    python benchmarks/accuracy.py --splits cluster --seeds 0 1 --out FILE --set names=false domain_dropout=0
+    python benchmarks/accuracy.py --application rna-binding --datasets rbp31-tdp43 rbp31-qki --splits given --out FILE
+    python benchmarks/accuracy.py --out FILE --summary
 
 Settings behind ``--set`` are those of ``primase train``, as NAME=VALUE; they show what an ingredient is worth.
 Measurements are appended to the file of ``--out``; what it already holds is not measured again.
@@ -14,6 +15,7 @@ Measurements are appended to the file of ``--out``; what it already holds is not
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -24,7 +26,8 @@ from typing import Any
 import primase
 from journal import Journal, mean_and_deviation, print_rows
 
-METRICS = ("accuracy", "auroc", "mcc", "brier", "ece")
+METRICS = ("accuracy", "auroc", "auprc", "mcc", "brier", "ece")
+ENZYMES = "enzyme-identification"
 
 
 def main() -> None:
@@ -33,11 +36,10 @@ def main() -> None:
     journal = Journal(options.out)
     settings = dict(setting(text) for text in options.settings)
     if not options.summary:
-        for seed in options.seeds:
-            for split in options.splits:
-                key = {"dataset": options.dataset, "split": split, "seed": seed, "settings": settings}
-                if not journal.matching(key):
-                    journal.add(key, measure(key))
+        for seed, dataset, split in itertools.product(options.seeds, options.datasets, options.splits):
+            key = {"dataset": dataset, "split": split, "seed": seed, "settings": settings}
+            if not journal.matching(key):
+                journal.add(key, measure(options.application, key))
     summarise(journal)
 
 
@@ -45,7 +47,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON lines to append to")
-    parser.add_argument("--dataset", default="enzyme-pfam")
+    parser.add_argument("--application", default=ENZYMES)
+    parser.add_argument("--datasets", nargs="+", default=["enzyme-pfam"])
     parser.add_argument("--splits", nargs="+", default=["random", "cluster"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--summary", action="store_true", help="measure nothing, only print the table")
@@ -68,12 +71,12 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def measure(key: dict[str, Any]) -> dict[str, Any]:
+def measure(application: str, key: dict[str, Any]) -> dict[str, Any]:
     """Train once and keep the figures."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = primase.train(
-            "enzyme-identification",
+            application,
             out=Path(folder) / "model",
             dataset=key["dataset"],
             split=key["split"],
@@ -95,8 +98,8 @@ def measure(key: dict[str, Any]) -> dict[str, Any]:
 
 
 def chosen(figures: dict[str, Any]) -> dict[str, Any]:
-    """Keep the metrics of the table."""
-    return {name: figures[name] for name in METRICS if name in figures}
+    """Keep the metrics of the table: those of a task with one answer, or of each label and their means."""
+    return {name: figure for name, figure in figures.items() if name.rpartition("_")[2] in METRICS}
 
 
 def summarise(journal: Journal) -> None:
@@ -105,13 +108,13 @@ def summarise(journal: Journal) -> None:
     for record in journal.records:
         words = " ".join(f"{name}={json.dumps(value)}" for name, value in record["settings"].items())
         groups[record["dataset"], record["split"], words or "default"].append(record)
-    rows = [["data set", "split", "settings", "seeds", "model", "accuracy", "AUROC", "training, seconds"]]
+    rows = [["data set", "split", "settings", "seeds", "model", "accuracy", "AUROC", "AUPRC", "training, seconds"]]
     for (dataset, split, words), records in sorted(groups.items()):
         front = [dataset, split, words, str(len(records))]
         for model, figures in models(records).items():
-            both = [column(figures, name) for name in ("accuracy", "auroc")]
+            columns = [column(figures, name) for name in ("accuracy", "auroc", "auprc")]
             seconds = mean_and_deviation((record["seconds"]["train"] for record in records), 0)
-            rows.append([*front, model, *both, seconds if model == "network" else ""])
+            rows.append([*front, model, *columns, seconds if model == "network" else ""])
     print_rows(rows)
 
 
@@ -130,8 +133,9 @@ def models(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def column(figures: list[dict[str, Any]], metric: str) -> str:
-    """Summarise one metric, where it is defined."""
-    values = [seed[metric]["value"] for seed in figures if metric in seed and seed[metric]["value"] is not None]
+    """Summarise one metric, where it is defined; of several labels, the mean over them."""
+    found = [seed.get(metric) or seed.get(f"macro_{metric}") for seed in figures]
+    values = [interval["value"] for interval in found if interval and interval["value"] is not None]
     return mean_and_deviation(values) if values else ""
 
 
