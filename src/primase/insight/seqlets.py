@@ -14,6 +14,9 @@ from primase.insight.columns import Codes, is_letter
 NULL_SUMS: Final = 500_000
 """So many sums of contributions in shuffled order stand for chance."""
 
+MOST_ROUNDS: Final = 100
+"""Few sequences are shuffled no more often than this."""
+
 Sign = Literal[1, -1]
 
 
@@ -64,7 +67,7 @@ def find_seqlets(
     seed
         For this order.
     """
-    if codes.shape[1] < width:
+    if len(codes) == 0 or codes.shape[1] < width:
         return Seqlets(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
     there = is_letter(codes)
     values = sign * contributions
@@ -86,7 +89,7 @@ def _by_chance(
 ) -> Float[np.ndarray, "sums"]:
     """Add up contributions in random order; padding takes no part."""
     generator = np.random.default_rng(seed)
-    rounds = max(1, -(-NULL_SUMS // max(1, values.size)))
+    rounds = min(MOST_ROUNDS, -(-NULL_SUMS // values.size))
     drawn = []
     for _ in range(rounds):
         keys = np.where(there, generator.random(values.shape), 2.0)

@@ -47,6 +47,7 @@ class ConvolutionLayer(nn.Module):
         self, inputs: int, filters: int, width: int, pool: int = 1, *, pooling: Pooling = "max", normalise: bool = True
     ) -> None:
         super().__init__()
+        self.receptive_field, self.stride = width + pool - 1, pool
         self.convolve = nn.Conv1d(inputs, filters, width, bias=not normalise)
         activate = [nn.BatchNorm1d(filters), nn.ReLU()] if normalise else [nn.ReLU()]
         if pool == 1:
@@ -83,6 +84,7 @@ class DilatedResidual(nn.Module):
     def __init__(self, channels: int, dilation: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.dilation = dilation
+        self.receptive_field, self.stride = 1 + 2 * dilation, 1
         self.change = nn.Sequential(
             nn.BatchNorm1d(channels),
             nn.ReLU(),
