@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, PositiveInt, field_validator
 
 from primase.configuration import Section, configure, options, settings_of, to_toml
 from primase.errors import ConfigurationError
@@ -17,6 +17,8 @@ class Oven(Section):
     """How hot."""
     racks: tuple[int, ...] = (1, 3)
     """Which racks to use."""
+    minutes: tuple[PositiveInt, ...] | None = None
+    """How long on each."""
     mode: Literal["fan", "grill"] = "fan"
     """Where the heat comes from."""
     preheat: bool = True
@@ -30,6 +32,16 @@ class Dough(Section):
     """A file with the recipe."""
     name: str = "bread"
     """What it is called."""
+    topping: tuple[str, ...] = ()
+    """What goes on it."""
+
+    @field_validator("name")
+    @classmethod
+    def _no_cake(cls, name: str) -> str:
+        if name in {"Cake", "DNA"}:
+            message = f"{name} is no bread"
+            raise ValueError(message)
+        return name
 
 
 class Baking(Section):
@@ -49,7 +61,7 @@ class Pizza(Baking):
 
 def test_options_are_named_by_setting():
     known = options(Baking)
-    assert list(known) == ["seed", "heat_celsius", "racks", "mode", "preheat", "recipe", "name"]
+    assert list(known) == ["seed", "heat_celsius", "racks", "minutes", "mode", "preheat", "recipe", "name", "topping"]
     assert known["heat_celsius"].section == "oven"
     assert known["heat_celsius"].flag == "--heat-celsius"
     assert known["heat_celsius"].field.description == "How hot."
@@ -69,6 +81,33 @@ def test_flat_settings_find_their_section():
     made = configure(Baking, {"seed": 3, "heat_celsius": 200, "name": "rye"})
     assert (made.seed, made.oven.heat_celsius, made.dough.name) == (3, 200.0, "rye")
     assert made.oven.mode == "fan"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"racks": "2, 4,"}, (2, 4)),
+        ({"racks": [2]}, (2,)),
+        ({"topping": "sea salt,oil"}, ("sea salt", "oil")),
+        ({"topping": ("sea salt,oil",)}, ("sea salt,oil",)),
+        ({"topping": ""}, ()),
+        ({"minutes": "3,5"}, (3, 5)),
+        ({"minutes": None}, None),
+    ],
+)
+def test_several_values_may_be_one_text(settings, expected):
+    made = settings_of(configure(Baking, settings))
+    (name,) = settings
+    assert made[name] == expected
+
+
+def test_several_values_in_a_file_are_a_list(tmp_path):
+    (tmp_path / "baking.toml").write_text('[oven]\nminutes = [3]\n[dough]\ntopping = ["sea salt", "oil"]\n')
+    made = configure(Baking, {}, file=tmp_path / "baking.toml")
+    assert made.dough.topping == ("sea salt", "oil")
+    assert made.oven.minutes == (3,)
+    (tmp_path / "again.toml").write_text(to_toml(made))
+    assert configure(Baking, {}, file=tmp_path / "again.toml") == made
 
 
 def test_a_section_keeps_its_own_defaults_when_one_setting_is_given():
@@ -113,6 +152,7 @@ bakings = st.builds(
         Dough,
         recipe=st.none() | st.sampled_from([Path("/a b/c"), Path("/ü")]),
         name=st.text(st.characters(exclude_categories=["Cs"])),
+        topping=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple),
     ),
 )
 
@@ -128,11 +168,15 @@ def test_every_configuration_survives_toml_and_flat_settings(tmp_path_factory, m
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"heat": 3}, r"heat: there is no such setting\. Accepted: heat_celsius, mode"),
+        ({"heat": 3}, r"heat: there is no such setting\. Accepted: heat_celsius, minutes, mode"),
         ({"heat_celsius": -3}, r"--heat-celsius: this value is not accepted\. Found: -3\. Accepted: greater than 0"),
         ({"heat_celsius": "hot"}, r"--heat-celsius: .*Found: hot"),
         ({"mode": "steam"}, r"--mode: .*Found: steam\. Accepted: 'fan' or 'grill'"),
         ({"racks": (1, "top")}, r"--racks: .*Found: top"),
+        ({"racks": "1,top"}, r"--racks: .*Found: top"),
+        ({"minutes": "3,0"}, r"--minutes: this value is not accepted\. Found: 0\. Accepted: greater than 0"),
+        ({"name": "Cake"}, r"--name: cake is no bread"),
+        ({"name": "DNA"}, r"--name: DNA is no bread"),
         ({"seed": -1}, r"--seed: .*greater than or equal to 0"),
     ],
 )

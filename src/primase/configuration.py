@@ -185,6 +185,7 @@ def _explain(error: ValidationError, known: Mapping[str, Option]) -> Configurati
     if complaint["type"] == "extra_forbidden":
         return ConfigurationError("there is no such setting", where=where, wanted=", ".join(sorted(known)))
     if complaint["type"] in {"value_error", "assertion_error"}:
-        return ConfigurationError(message[0].lower() + message[1:], where=where)
+        begins_with_a_name = message[1:2].isupper()  # such as RNA
+        return ConfigurationError(message if begins_with_a_name else message[:1].lower() + message[1:], where=where)
     wanted = message.removeprefix("Input should be ")
     return ConfigurationError("this value is not accepted", where=where, got=str(complaint["input"]), wanted=wanted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from primase.apps.contract import Application, Configuration
 from primase.apps.discovery import application_named
-from primase.apps.workflow import Workflow
+from primase.apps.workflow import Scan, Workflow
 from primase.configuration import configure, settings_of
 from primase.data.audit import Finding, Fingerprints, audit_examples
 from primase.data.examples import Examples
@@ -27,7 +28,7 @@ from primase.evaluation.per_label import read_calibrator
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
 from primase.nn.threads import cpu_threads
-from primase.predictor.bundle import read_bundle
+from primase.predictor.bundle import FACTS, read_bundle
 from primase.predictor.predictor import Predictor
 from primase.predictor.tables import check_table_path, write_table
 from primase.predictor.workspace import fresh_folder, refuse_occupied
@@ -106,6 +107,30 @@ class Model:
             page = render_page("Why does the model say so?", "", explanation.sections, facts=facts, version=PRIMASE)
             write_page(folder / REPORT, page)
         return explanation.attribution
+
+    def scan(
+        self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
+    ) -> Sequence[Path]:
+        """Slide the window that the model reads along a genome, and write what it says of each.
+
+        Parameters
+        ----------
+        inputs
+            FASTA of a genome, or a BED file of regions with ``genome="genome.fa"``.
+        out
+            Ends in ``.parquet``, ``.bed`` or ``.bw``.
+        settings
+            The others of :class:`primase.apps.workflow.Scan`, such as ``stride=50``.
+
+        Returns
+        -------
+        sequence of Path
+            The files that were written.
+        """
+        model = hashlib.sha256((self.path / FACTS).read_bytes()).hexdigest()
+        scan = Scan(Path(inputs), Path(out), model, **settings)
+        with self._threads():
+            return self.workflow.scan(self.predictor, self.configuration, scan, listener)
 
     def evaluate(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> Evaluation:
         """Judge the model on new labelled data, named as for training; write the figures and a report.

@@ -251,7 +251,7 @@ def _assess(
     if audited.kinship is not None:
         subsets |= audited.kinship.subsets
     probes = tuple(workflow.probes(parts["train"]))
-    baselines = tuple(workflow.baselines(parts["train"], predictor.encoder))
+    baselines = tuple(workflow.baselines(predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
     return assess(
         predictor.logits(test.inputs),

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from primase.bio.alphabets import DNA
-from primase.bio.fasta import SequenceRecord, read_fasta, write_fasta
+from primase.bio.fasta import SequenceRecord, read_fasta, read_nucleotides, write_fasta
+from primase.bio.nucleotides import decode_nucleotides
 from primase.errors import ReadError
 
 GOOD = b">a first one\nMKV\n\nlla\n>b\nACDEF*\n"
@@ -163,3 +164,64 @@ def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path
         write_fasta(path, failing())  # type: ignore[arg-type]  # a generator that fails on purpose
     assert path.read_bytes() == GOOD
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.fa"]
+
+
+# Nucleotides
+
+
+NUCLEOTIDES = b">a first one\nACG\n\nuun\n>b\nRyACGT\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        NUCLEOTIDES,
+        NUCLEOTIDES.rstrip(b"\n"),
+        NUCLEOTIDES.replace(b"\n", b"\r\n"),
+        NUCLEOTIDES.replace(b"\n", b"\r"),
+        b"\xef\xbb\xbf" + NUCLEOTIDES,
+        NUCLEOTIDES.replace(b"ACG\n", b" AC G\t\n"),
+        NUCLEOTIDES.replace(b"uu", b"tt"),
+        NUCLEOTIDES.replace(b"T", b"U"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_nucleotides_in_the_forms_that_files_have(
+    tmp_path: Path, content: bytes, pack: Callable[[bytes], bytes]
+) -> None:
+    records = list(read_nucleotides(_write(tmp_path, pack(content))))
+    assert [(record.id, record.description) for record in records] == [("a", "first one"), ("b", "")]
+    assert [decode_nucleotides(record.codes) for record in records] == ["ACGttn", "RyACGT"]
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (b"", ["no records", "empty"]),
+        (b"ACGT\n", ["line 1", "not a FASTA file"]),
+        (b">a\nAC\n>b\n>c\nAC\n", ["line 3", "record 'b'", "without a sequence"]),
+        (b">a\nAC\n>\nAC\n", ["line 3", "without a name"]),
+        (b">a\nAC\n>b\nACG\nA5T\n", ["line 3", "record 'b'", "'5' at position 5 of 6", "no nucleotide"]),
+        (b">a\nAC-T\n", ["'-' at position 3 of 4", "gaps"]),
+        (b">a kinase\nMKVLLAEF*\n", ["record 'a'", "'L' at position 4", "looks like a protein"]),
+        (b">a\nAC\n>p\nACDEFGHIK\n", ["line 3", "record 'p'", "'E' at position 4", "looks like a protein"]),
+        (">a\nAC\u00c4T\n".encode(), ["record 'a'", "at position 3 of 4"]),
+    ],
+)
+def test_what_is_wrong_with_nucleotides_is_said_with_its_place(
+    tmp_path: Path, content: bytes, parts: list[str]
+) -> None:
+    path = _write(tmp_path, content)
+    with pytest.raises(ReadError) as caught:
+        list(read_nucleotides(path))
+    assert str(caught.value).startswith(str(path))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_nucleotides_are_read_one_record_at_a_time(tmp_path: Path) -> None:
+    path = _write(tmp_path, b">a\nACGT\n>b\nAC!T\n")
+    records = read_nucleotides(path)
+    assert next(records).id == "a"
+    with pytest.raises(ReadError, match="'!' at position 3"):
+        next(records)

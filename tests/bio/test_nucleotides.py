@@ -83,7 +83,7 @@ def test_padding_is_written_as_a_dash_and_pairs_with_itself() -> None:
     assert complement(codes).tolist() == [PADDING, 8, PADDING | LOWER_CASE]
 
 
-@pytest.mark.parametrize("text", ["ACGX", b"ACGX", "ACGE", "ACGé", "ACG ", "ACG\x00"])
+@pytest.mark.parametrize("text", ["ACGX", b"ACGX", "ACGE", "ACGé", "ACG@", "ACG\x00"])
 def test_a_letter_that_is_no_nucleotide_is_named_with_its_position(text: str | bytes) -> None:
     with pytest.raises(ReadError) as caught:
         _encode(text)

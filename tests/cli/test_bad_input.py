@@ -5,7 +5,6 @@ import hashlib
 import json
 import pickle
 import shutil
-import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,10 +19,6 @@ from primase.data.sources import Source, SourceFile, Url
 ENZYMES = "enzyme-identification"
 
 
-def everything_below(folder):
-    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
 @pytest.fixture
 def work(tmp_path, rehearse):
     """Lay out a user's folder with good files in it."""
@@ -32,31 +27,6 @@ def work(tmp_path, rehearse):
     for name in ("positives.fa", "negatives.fa", "profiles.hmm", "domains.tsv"):
         shutil.copy(rehearse(ENZYMES).folder / name, folder)
     return folder
-
-
-@pytest.fixture
-def refuses(command_line, work, tmp_path, monkeypatch, cache):
-    """Run the command line, which must refuse, and return its message."""
-    monkeypatch.chdir(work)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-
-    def refused(*words):
-        before = everything_below(work)
-        outcome = command_line(*words)
-        assert outcome.status == 2, outcome
-        assert outcome.output == ""
-        assert "Traceback" not in outcome.error
-        messages = [line for line in outcome.error.splitlines() if line.startswith(("primase: ", "Error: "))]
-        assert len(messages) == 1, outcome.error
-        assert everything_below(work) == before
-        assert list(temporary.iterdir()) == []
-        assert [path for path in cache.rglob("*") if path.suffix in {".part", ".partial"}] == []
-        return outcome.error
-
-    return refused
 
 
 def pair(positives="positives.fa", negatives="negatives.fa"):

@@ -4,7 +4,7 @@ from typing import Literal
 import click
 import pytest
 from click.testing import CliRunner
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from primase.cli.options import configuration_options, given
 from primase.configuration import Section
@@ -17,6 +17,8 @@ class Oven(Section):
     """How hot."""
     racks: tuple[int, ...] = (1, 3)
     """Which racks."""
+    minutes: tuple[PositiveInt, ...] | None = None
+    """How long on each; pydantic says what is positive."""
     mode: Literal["fan", "grill"] = "fan"
     """Where the heat comes from."""
     preheat: bool = True
@@ -31,6 +33,8 @@ class Dough(Section):
     with the recipe."""
     seed: int = Field(default=0, ge=0)
     """Of poppy."""
+    topping: tuple[str, ...] = ("salt", "seeds")
+    """What goes on it."""
 
 
 class Baking(Section):
@@ -67,6 +71,11 @@ def test_what_is_not_given_is_left_out():
         (["--racks", "2,4"], {"racks": (2, 4)}),
         (["--racks", "2"], {"racks": (2,)}),
         (["--racks", "2, 4,"], {"racks": (2, 4)}),
+        (["--racks", "2", "--racks", "4,5"], {"racks": (2, 4, 5)}),
+        (["--topping", "rosemary", "--topping", "sea salt,oil"], {"topping": ("rosemary", "sea salt", "oil")}),
+        (["--topping", ""], {"topping": ()}),
+        (["--minutes", "3,5"], {"minutes": (3, 5)}),
+        (["--minutes", "-3"], {"minutes": (-3,)}),
         (["--mode", "grill"], {"mode": "grill"}),
         (["--no-preheat"], {"preheat": False}),
         (["--preheat"], {"preheat": True}),
@@ -85,7 +94,16 @@ def test_paths_are_read_as_paths():
 
 
 @pytest.mark.parametrize(
-    "words", [["--racks", "top"], ["--mode", "steam"], ["--heat-celsius", "hot"], ["--count", "1.5"], ["--heat", "3"]]
+    "words",
+    [
+        ["--racks", "top"],
+        ["--racks", "1", "--racks", "top"],
+        ["--minutes", "1.5"],
+        ["--mode", "steam"],
+        ["--heat-celsius", "hot"],
+        ["--count", "1.5"],
+        ["--heat", "3"],
+    ],
 )
 def test_values_of_another_kind_are_refused(words):
     result, _ = run(*words)
@@ -105,6 +123,8 @@ def test_the_help_is_the_docstring_and_the_default():
     output = " ".join(run("--help")[0].output.split())
     assert "--heat-celsius FLOAT How hot. [default: 180.0]" in output
     assert "--racks INT,INT,... Which racks. [default: 1,3]" in output
+    assert "--topping STR,STR,... What goes on it. [default: salt,seeds]" in output
+    assert "--minutes INT,INT,... How long on each; pydantic says what is positive. --" in output
     assert "--mode [fan|grill] Where the heat comes from. [default: fan]" in output
     assert "--preheat / --no-preheat Wait until it is hot. [default: on]" in output
     assert "--recipe PATH A file with the recipe." in output

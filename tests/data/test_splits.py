@@ -134,6 +134,22 @@ def test_missing_validation_is_taken_from_train_unit_by_unit():
     assert 5 <= len(partition.validation) <= 10
 
 
+def test_the_policy_by_which_parts_are_given_is_kept_and_named():
+    parts = given_parts(validation=10)
+    partition = split_given(parts, np.arange(130), np.zeros(130, dtype=int), seed=0, policy="chromosome")
+    assert partition.policy == "chromosome"
+    assert partition.names(130).tolist() == parts.tolist()
+    for gone in ("test", "train"):
+        with pytest.raises(InputError, match="--split chromosome: the split"):
+            split_given(
+                np.where(parts == gone, "validation", parts),
+                np.arange(130),
+                np.zeros(130, int),
+                seed=0,
+                policy="chromosome",
+            )
+
+
 def test_given_parts_without_test_are_refused():
     parts = np.array(["train", "validation"] * 20, dtype=object)
     with pytest.raises(InputError, match="no test examples are"):

@@ -6,7 +6,7 @@ from torch import nn
 
 from primase.data.tasks import Task
 from primase.evaluation.calibration import NoCalibration, fit_calibrator
-from primase.predictor import predictor as module
+from primase.evaluation.per_label import uncalibrated
 from primase.predictor.predictor import Predictor
 
 TASK = Task("multiclass", ("a", "b", "c"))
@@ -76,7 +76,7 @@ def test_probabilities_are_calibrated(inputs):
 @pytest.mark.parametrize("size", [1, 7, 49, 50, 51])
 def test_batches_do_not_matter(inputs, monkeypatch, size):
     expected = predictor_of(1, 2).logits(inputs)
-    monkeypatch.setattr(module, "BATCH_SIZE", size)
+    monkeypatch.setattr("primase.data.encoding.LARGEST_BATCH", size)
     np.testing.assert_allclose(predictor_of(1, 2).logits(inputs), expected, atol=1e-5)
 
 
@@ -124,3 +124,14 @@ def test_logits_are_log_probabilities(inputs):
     np.testing.assert_allclose(
         predictor.logits(inputs), log_softmax(raw(predictor.members[0], inputs), axis=1), atol=1e-5
     )
+
+
+def test_the_members_of_a_multilabel_task_are_averaged_as_probabilities_of_each_label(inputs):
+    task = Task("multilabel", TASK.labels)
+    members = tuple(Network(seed) for seed in (1, 2))
+    predictor = Predictor(task, RowEncoder(), members, uncalibrated(task))
+    expected = np.mean([1 / (1 + np.exp(-raw(member, inputs))) for member in members], axis=0)
+    np.testing.assert_allclose(predictor.probabilities(inputs), expected, atol=1e-6)
+    batch = {"values": torch.from_numpy(inputs).float()}
+    asked = predictor.log_odds(batch, torch.full((50,), 2)).detach().numpy()
+    np.testing.assert_allclose(asked, np.log(expected[:, 2] / (1 - expected[:, 2])), atol=1e-4)

@@ -19,7 +19,7 @@ from primase.training.fit import FitOptions, fit
 from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches
 
-SETTINGS = TrainingConfiguration(epochs=6, batch_size=16, learning_rate=0.02, patience=6)
+SETTINGS = TrainingConfiguration(epochs=6, batch_size=16, learning_rate=0.02, patience=6, precision="32")
 
 
 class Points:
@@ -238,7 +238,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
 @pytest.mark.parametrize("epochs", range(1, 12))
 def test_any_number_of_steps_can_be_trained(data, tmp_path, epochs):
     train, validation = data
-    settings = TrainingConfiguration(epochs=epochs, batch_size=256, patience=20)
+    settings = TrainingConfiguration(epochs=epochs, batch_size=256, patience=20, precision="32")
     small = SupervisedBatches(Points(train.inputs.values[:16].numpy()), train.targets[:16].numpy())
     assert len(fit(build(), small, validation, settings, seed=0, folder=tmp_path).history) == epochs
 
@@ -262,3 +262,10 @@ def test_the_loss_of_several_labels_leaves_out_what_is_not_known():
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert torch.equal(logits.grad[:, 1], torch.zeros(2))
+
+
+@pytest.mark.parametrize(("capabilities", "expected"), [({"avx512_bf16": True}, "bf16-mixed"), ({}, "32-true")])
+def test_the_processor_decides_the_precision(data, tmp_path, monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    settings = SETTINGS.model_copy(update={"epochs": 1, "precision": "auto", "device": "cpu"})
+    assert fit(build(), *data, settings, seed=0, folder=tmp_path).precision == expected

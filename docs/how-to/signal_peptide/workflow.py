@@ -86,7 +86,7 @@ class SignalWorkflow(Workflow[Proteins, SignalConfiguration]):
         del encoder
         return SignalNetwork(len(PROTEIN.letters), configuration.network.hidden, task.outputs)
 
-    def baselines(self, train: Examples[Proteins], encoder: Encoder[Proteins]) -> Sequence[Baseline]:
+    def baselines(self, encoder: Encoder[Proteins]) -> Sequence[Baseline]:
         """Name the simpler models that the network must beat."""
 
         def composition(examples: Examples[Proteins]) -> Float[np.ndarray, "proteins letters"]:

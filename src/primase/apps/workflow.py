@@ -19,6 +19,7 @@ from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples, InputsT
 from primase.data.splits import Groups, Partition
 from primase.data.tasks import Task
+from primase.errors import ConfigurationError
 from primase.evaluation.baselines import Baseline
 from primase.evaluation.intervals import Units
 from primase.evaluation.probes import Probe
@@ -56,6 +57,56 @@ class Simulated:
     inputs: Sequence[str]
     planted: Sequence[Mapping[str, Any]]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What to slide a model's window along, how, and where to write what it says.
+
+    Parameters
+    ----------
+    inputs
+        FASTA of a genome, or a BED file of regions on ``genome``.
+    out
+        The file to write, whose ending says the format.
+    model
+        Tells one trained model from another.
+    window, stride
+        In base pairs; 0 for the length that the model reads, and for half of the window.
+    targets, chromosomes
+        Names; empty for all.
+    minimum
+        The least probability of what is written to BED; None for one half.
+    resume
+        Whether to go on with an interrupted scan.
+    """
+
+    inputs: Path
+    out: Path
+    model: str
+    genome: Path | None = None
+    window: int = 0
+    stride: int = 0
+    targets: tuple[str, ...] = ()
+    minimum: float | None = None
+    chromosomes: tuple[str, ...] = ()
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises
+        ------
+        ConfigurationError
+            If a length is negative, or the minimum no probability.
+        """
+        for name, length in (("window", self.window), ("stride", self.stride)):
+            if length < 0:
+                what = "this is no length"
+                raise ConfigurationError(what, where=name, got=str(length), wanted="a whole number from 1")
+        if self.minimum is not None and not 0 <= self.minimum <= 1:
+            what = "this is no probability"
+            raise ConfigurationError(what, where="minimum", got=str(self.minimum), wanted="a number from 0 to 1")
 
 
 class Workflow(ABC, Generic[InputsT, ConfigurationT]):
@@ -150,7 +201,7 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Build the untrained network."""
 
     @abstractmethod
-    def baselines(self, train: Examples[InputsT], encoder: Encoder[InputsT]) -> Sequence[Baseline]:
+    def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Baseline]:
         """Name the simpler models that the network must beat."""
 
     @abstractmethod
@@ -174,6 +225,14 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Say in the report of a training run what the model as a whole has learned."""
         del predictor, test, listener
         return ()
+
+    def scan(
+        self, predictor: Predictor[InputsT], configuration: ConfigurationT, scan: Scan, listener: Listener
+    ) -> Sequence[Path]:
+        """Predict for windows along a genome, where that has a meaning; return the files that were written."""
+        del predictor, configuration, scan, listener
+        what = "this application does not read genomes, and so cannot scan them"
+        raise ConfigurationError(what, where="scan")
 
     @abstractmethod
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:

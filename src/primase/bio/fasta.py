@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from primase.bio.alphabets import PROTEIN, Alphabet, clean_sequence, recognise_nucleotides
-from primase.bio.nucleotides import encode_nucleotides
-from primase.bio.reading import open_text, write_then_rename
+from primase.bio.nucleotides import codes_or_none, encode_nucleotides
+from primase.bio.reading import open_binary, open_text, write_then_rename
 from primase.errors import ReadError
 
+_BLOCK_BYTES = 1 << 20
 # So many records, or residues, are held back to see whether a file of proteins is really one of nucleotides.
 _SAMPLE_RECORDS = 1_000
 _SAMPLE_RESIDUES = 1_000_000
@@ -115,25 +116,58 @@ def read_nucleotides(path: Path) -> Iterator[NucleotideRecord]:
         a letter that is no nucleotide. The message names the file, the record and the line.
     """
     path = Path(path)
+    done = 0
+    for record in _quick_nucleotides(path):
+        if record is None:
+            break
+        yield record
+        done += 1
+    else:
+        return
+    # Something is odd: read line by line, which says what and where, or knows that it is fine.
     with open_text(path) as lines:
         records = (_nucleotides(*parts) for parts in _parts(lines, path))
-        yield from _at_least_one(records, path)
+        yield from islice(_at_least_one(records, path), done, None)
+
+
+def _quick_nucleotides(path: Path) -> Iterator[NucleotideRecord | None]:
+    """Read records from large blocks of bytes, several times faster than by lines; None where anything is odd."""
+    with open_binary(path) as binary:
+        if binary.read(1) != b">":
+            yield None
+            return
+        rest = b""
+        while block := binary.read(_BLOCK_BYTES):
+            *whole, rest = (rest + block).split(b"\n>")
+            yield from map(_quick_nucleotide, whole)
+        yield _quick_nucleotide(rest)
+
+
+def _quick_nucleotide(raw: bytes) -> NucleotideRecord | None:
+    header, _, body = raw.partition(b"\n")
+    codes = codes_or_none(body)
+    words = header.decode("utf-8", "replace").split(maxsplit=1)
+    if codes is None or not words:
+        return None
+    return NucleotideRecord(words[0], words[1].strip() if len(words) > 1 else "", codes)
 
 
 def _nucleotides(header: str, parts: list[str], place: str) -> NucleotideRecord:
     name, description = _name(header, place)
-    text = "".join("".join(parts).split())
+    text = "".join(parts)
     where = f"{place}, record {name!r}"
-    if not text:
-        what = "a record without a sequence"
-        raise ReadError(what, where=where, wanted="DNA or RNA letters")
     try:
-        return NucleotideRecord(name, description, encode_nucleotides(text, where=where))
+        codes = encode_nucleotides(text, where=where)
     except ReadError as error:
-        if PROTEIN.first_invalid(text.upper().removesuffix("*")) is None and not error.advice:
+        letters = "".join(text.split()).upper().removesuffix("*")
+        if PROTEIN.first_invalid(letters) is None and not error.advice:
             advice = "This looks like a protein. Give the DNA or RNA."
             raise ReadError(error.what, where=where, got=error.got, wanted=error.wanted, advice=advice) from None
         raise
+    if not len(codes):
+        what = "a record without a sequence"
+        raise ReadError(what, where=where, wanted="DNA or RNA letters")
+    return NucleotideRecord(name, description, codes)
 
 
 def _at_least_one(records: Iterator[RecordT], path: Path) -> Iterator[RecordT]:

@@ -26,15 +26,17 @@ LETTERS: Final = "-ACMGRSVTWYHKDBN"
 """The letter of each code below 16, as DNA."""
 
 _INVALID: Final = 255
+_INVALID_BYTE: Final = b"\xff"
+_WHITE_SPACE: Final = b" \t\n\r\x0b\x0c"
 
 
-def _codes_of_bytes() -> UInt8[np.ndarray, "256"]:
+def _codes_of_bytes() -> bytes:
     table = np.full(256, _INVALID, dtype=np.uint8)
     for code, letter in enumerate(LETTERS[1:], start=1):
         table[ord(letter)] = code
         table[ord(letter.lower())] = code | LOWER_CASE
     table[ord("U")], table[ord("u")] = table[ord("T")], table[ord("t")]
-    return table
+    return table.tobytes()
 
 
 def _complements() -> UInt8[np.ndarray, "32"]:
@@ -65,7 +67,7 @@ def encode_nucleotides(text: str | bytes, *, where: str) -> UInt8[np.ndarray, "l
     Parameters
     ----------
     text
-        The letters, without white space.
+        The letters; white space goes.
     where
         The file and record, for the message.
 
@@ -80,16 +82,26 @@ def encode_nucleotides(text: str | bytes, *, where: str) -> UInt8[np.ndarray, "l
     [1, 2, 20, 24, 31]
     """
     raw = text.encode("ascii", "replace") if isinstance(text, str) else text
-    codes: UInt8[np.ndarray, "letters"] = _CODE_OF_BYTE[np.frombuffer(raw, dtype=np.uint8)]
-    if codes.size and codes.max() == _INVALID:
-        position = int(codes.argmax())
-        letter = text[position] if isinstance(text, str) else chr(text[position])
+    # On short sequences the translation of bytes takes a tenth of the time of an index of an array.
+    translated = raw.translate(_CODE_OF_BYTE, _WHITE_SPACE)
+    position = translated.find(_INVALID)
+    if position >= 0:
+        letters = "".join((text if isinstance(text, str) else text.decode("latin-1")).split())
+        letter = letters[position]
         what = "a letter that is no nucleotide"
         advice = "This looks like an alignment: remove the gaps." if letter in "-." else None
-        got = f"{letter!r} at position {position + 1} of {len(codes)}"
+        got = f"{letter!r} at position {position + 1} of {len(translated)}"
         wanted = f"{DNA.letters}U, and {' '.join(DNA.ambiguous)} where a base is ambiguous"
         raise ReadError(what, where=where, got=got, wanted=wanted, advice=advice)
-    return codes
+    return np.frombuffer(translated, dtype=np.uint8)
+
+
+def codes_or_none(letters: bytes) -> UInt8[np.ndarray, "letters"] | None:
+    """Turn letters into codes as :func:`encode_nucleotides` does; None if one is no nucleotide, or there is none."""
+    translated = letters.translate(_CODE_OF_BYTE, _WHITE_SPACE)
+    if not translated or _INVALID_BYTE in translated:
+        return None
+    return np.frombuffer(translated, dtype=np.uint8)
 
 
 def decode_nucleotides(codes: UInt8[np.ndarray, "letters"], *, rna: bool = False) -> str:

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "evaluate": ("primase.cli.models:evaluate", "Judge a trained model on new labelled data."),
     "predict": ("primase.cli.models:predict", "Predict with a trained model."),
     "explain": ("primase.cli.models:explain", "Show why a trained model says what it says."),
+    "scan": ("primase.cli.models:scan", "Slide a trained model along a genome."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that act on a trained model: evaluate, predict, explain."""
+"""Commands that act on a trained model: evaluate, predict, explain, scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from primase.apps.contract import Application
 from primase.apps.discovery import application_named
 from primase.cli.display import listening, print_table, printed
-from primase.cli.options import configuration_options, given
+from primase.cli.options import CommaSeparated, configuration_options, given
 from primase.data.words import INPUT_WORDS
 from primase.errors import ConfigurationError
 
@@ -35,7 +35,12 @@ class BundleCommands(click.Group):
         if ctx.info_name not in application.verbs:
             what = f"{application.name} is not capable of this"
             raise ConfigurationError(what, where=str(ctx.info_name), wanted=", ".join(sorted(application.verbs)))
-        make = {"evaluate": _evaluate_command, "predict": _predict_command, "explain": _explain_command}
+        make = {
+            "evaluate": _evaluate_command,
+            "predict": _predict_command,
+            "explain": _explain_command,
+            "scan": _scan_command,
+        }
         return make[str(ctx.info_name)](application, folder)
 
 
@@ -52,6 +57,11 @@ def predict() -> None:
 @click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out DIR2")
 def explain() -> None:
     """Show why a trained model says what it says."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
+def scan() -> None:
+    """Slide a trained model along a genome; FILE ends in .parquet, .bed or .bw (bigWig)."""
 
 
 def _evaluate_command(application: Application, folder: Path) -> click.Command:
@@ -99,5 +109,29 @@ def _explain_command(application: Application, folder: Path) -> click.Command:
         with listening() as listener:
             models.load(folder).explain(input_path, out, listener=listener, **given(settings))
         printed(f"Wrote {out / 'attributions.parquet'} and {out / 'report.html'}")
+
+    return command
+
+
+def _scan_command(application: Application, folder: Path) -> click.Command:
+    del application
+
+    @click.command("scan", help="Predict for windows along INPUT: FASTA of a genome, or a BED file of regions.")
+    @click.argument("inputs", metavar="INPUT", type=click.Path(path_type=Path))
+    @click.option("--genome", type=click.Path(path_type=Path), help="FASTA of the genome that the regions lie on.")
+    @click.option("--window", type=click.IntRange(min=1), help="Letters of a window; by default what the model reads.")
+    @click.option("--stride", type=click.IntRange(min=1), help="Letters from one window to the next; by default half.")
+    @click.option("--target", "targets", multiple=True, help="Only this target; may be given several times.")
+    @click.option("--minimum", type=click.FloatRange(0, 1), help="Least probability in a BED file.  [default: 0.5]")
+    @click.option("--chromosomes", type=CommaSeparated(str), help="Only these chromosomes.")
+    @click.option("--resume", is_flag=True, help="Go on with an interrupted scan.")
+    @OutOption
+    def command(inputs: Path, out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            written = models.load(folder).scan(inputs, out, listener=listener, **given(settings))
+        printed(*(f"Wrote {path}" for path in written))
 
     return command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic.fields import FieldInfo
@@ -70,7 +70,9 @@ def _click_option(option: Option, default: Any) -> Callable[[Callable[..., Any]]
     if kind is bool:
         return click.option(f"{option.flag}/--no-{option.flag[2:]}", default=None, help=help_text)
     if typing.get_origin(kind) is tuple:
-        several = CommaSeparated(typing.get_args(kind)[0])
+        inner = typing.get_args(kind)[0]
+        # What limits a value, as in Annotated[int, Gt(0)], is for pydantic.
+        several = CommaSeparated(typing.get_args(inner)[0] if typing.get_origin(inner) is Annotated else inner)
         return click.option(option.flag, type=several, multiple=True, callback=_joined, help=help_text)
     return click.option(option.flag, type=_click_type(kind), default=None, help=help_text)
 

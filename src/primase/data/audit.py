@@ -157,9 +157,10 @@ def _label_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]
             "they count neither in training nor in the figures."
         )
         yield Finding("unknown targets", unknown, "info", text)
-    few = [label for label, count in zip(task.labels, positives, strict=True) if count < 30]
+    rarer = np.minimum(positives, known - positives)
+    few = [label for label, count in zip(task.labels, rarer, strict=True) if count < 30]
     if few:
-        text = f"Fewer than 30 positive examples: {_listing(few)}. Figures for these labels mean little."
+        text = f"Fewer than 30 positive or 30 negative examples: {_listing(few)}. Figures for these labels mean little."
         yield Finding("rare classes", len(few), "warning", text)
 
 

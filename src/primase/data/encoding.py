@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol
+from typing import Any, Final, Generic, Protocol
 
 import numpy as np
 import torch
@@ -35,6 +35,17 @@ class EncodedInputs(Protocol):
     def batch(self, indices: Indices) -> Batch:
         """Return the tensors of these examples; the network takes them as keyword arguments."""
         ...
+
+
+LARGEST_BATCH: Final = 4096
+
+
+def largest_batch(inputs: EncodedInputs) -> int:
+    """Tell how many examples to compute at once where nothing is learned: as many as the inputs say, else 4,096.
+
+    Long inputs say so by an attribute ``largest_batch``: what does not fit the processor's cache is slower.
+    """
+    return int(getattr(inputs, "largest_batch", LARGEST_BATCH))
 
 
 class Encoder(ABC, Generic[InputsT]):

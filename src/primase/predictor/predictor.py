@@ -13,12 +13,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from primase.data.encoding import Batch, Encoder
+from primase.data.encoding import Batch, Encoder, largest_batch
 from primase.data.examples import InputsT
 from primase.data.tasks import Task
 from primase.evaluation.calibration import Calibrator
-
-BATCH_SIZE = 4096
 
 Logits = Float[np.ndarray, "examples labels"]
 Score = Callable[[Batch, Tensor], Tensor]
@@ -49,8 +47,9 @@ class Predictor(Generic[InputsT]):
         encoded = self.encoder.encode(inputs)
         blocks = [np.empty((0, self.task.outputs))]
         with self._evaluating(), torch.inference_mode():
-            for start in range(0, len(encoded), BATCH_SIZE):
-                batch = encoded.batch(np.arange(start, min(start + BATCH_SIZE, len(encoded))))
+            size = largest_batch(encoded)
+            for start in range(0, len(encoded), size):
+                batch = encoded.batch(np.arange(start, min(start + size, len(encoded))))
                 blocks.append(self._averaged(batch).double().numpy())
         return np.concatenate(blocks)
 

@@ -29,6 +29,6 @@ class TrainingConfiguration(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     precision: Literal["auto", "32", "bf16"] = "auto"
-    """Arithmetic: auto is 32-bit on a CPU and mixed bfloat16 on a GPU."""
+    """Arithmetic in training: auto is mixed bfloat16 on a GPU, and on a CPU that computes with it, else 32-bit."""
     cpu_threads: int = Field(default=0, ge=0)
     """Processor cores for computing on a CPU; 0 for all. Small networks are fastest on one."""

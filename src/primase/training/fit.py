@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
-from primase.data.encoding import SupervisedBatches
+from primase.data.encoding import SupervisedBatches, largest_batch
 from primase.data.tasks import TaskKind
 from primase.events import Listener, silent
 from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
@@ -107,7 +107,7 @@ def fit(
             trainer.fit(
                 module,
                 _loader(train, sampler),
-                _loader(validation, OrderedBatches(len(validation), 4096)),
+                _loader(validation, OrderedBatches(len(validation), largest_batch(validation.inputs))),
                 ckpt_path=resumed if resumed.exists() else None,
                 weights_only=True,
             )
@@ -148,9 +148,15 @@ def _hardware(configuration: TrainingConfiguration) -> dict[str, Any]:
     """Translate our words for devices into Lightning's."""
     accelerator = {"auto": "gpu" if torch.cuda.is_available() else "cpu", "cuda": "gpu", "cpu": "cpu"}
     chosen = accelerator[configuration.device]
-    automatic = "bf16-mixed" if chosen == "gpu" else "32-true"
+    automatic = "bf16-mixed" if chosen == "gpu" or computes_with_bfloat16() else "32-true"
     precision = {"auto": automatic, "32": "32-true", "bf16": "bf16-mixed"}[configuration.precision]
     return {"accelerator": chosen, "precision": precision, "devices": 1}
+
+
+def computes_with_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 numbers; where it does not they are slower."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 @contextmanager

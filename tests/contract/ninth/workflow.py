@@ -162,7 +162,7 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
         """Build the network."""
         return ThermophilyNetwork(configuration.network.width)
 
-    def baselines(self, train: Examples[Chains], encoder: Encoder[Chains]) -> Sequence[Baseline]:
+    def baselines(self, encoder: Encoder[Chains]) -> Sequence[Baseline]:
         """Guess, and weigh each residue."""
         return (
             majority_baseline(),

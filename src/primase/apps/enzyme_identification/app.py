@@ -64,7 +64,14 @@ class EnzymeConfiguration(Configuration):
     split: EnzymeSplit = EnzymeSplit()
     network: EnzymeNetwork = EnzymeNetwork()
     training: TrainingConfiguration = TrainingConfiguration(
-        epochs=8, batch_size=512, learning_rate=2e-3, weight_decay=1e-4, patience=3, members=3, cpu_threads=1
+        epochs=8,
+        batch_size=512,
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        patience=3,
+        members=3,
+        cpu_threads=1,
+        precision="32",
     )
 
 

@@ -163,9 +163,8 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             domain_dropout=settings.domain_dropout,
         )
 
-    def baselines(self, train: Examples[Proteins], encoder: Encoder[Proteins]) -> Sequence[Baseline]:
+    def baselines(self, encoder: Encoder[Proteins]) -> Sequence[Baseline]:
         """Guess the majority, weigh each domain, look up the proteins that share most domains."""
-        del train
 
         def vectors(examples: Examples[Proteins]) -> Features:
             return _protein_encoder(encoder).matrix(examples.inputs)

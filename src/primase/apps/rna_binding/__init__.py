@@ -1,0 +1,1 @@
+"""The application that asks: does this protein bind this RNA."""

@@ -1,0 +1,1 @@
+"""What the applications that read nucleotide sequences share: reading, probes, audit, simulators."""
