@@ -12,11 +12,10 @@ from jaxtyping import Bool, Float
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline, FittedBaseline
-from primase.evaluation.calibration import Calibrator
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
 from primase.evaluation.intervals import Units
 from primase.evaluation.metrics import compare, evaluate, evaluate_subsets
-from primase.evaluation.per_label import uncalibrated
+from primase.evaluation.per_label import AnyCalibrator, uncalibrated
 from primase.evaluation.probes import Probe
 from primase.events import Listener, Progress, silent
 
@@ -66,7 +65,7 @@ def fit_rivals(
 
 def assess(
     logits: Probabilities,
-    calibrator: Calibrator,
+    calibrator: AnyCalibrator,
     test: Examples[Any],
     task: Task,
     *,

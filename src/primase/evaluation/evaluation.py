@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from primase.data.tasks import Task
-from primase.evaluation.calibration import Calibrator
 from primase.evaluation.intervals import Interval
+from primase.evaluation.per_label import AnyCalibrator
 
 Metrics = Mapping[str, Interval]
 
@@ -38,7 +38,7 @@ class CalibrationFigures:
     brier_after: Interval
 
     @classmethod
-    def of(cls, task: Task, calibrator: Calibrator, before: Metrics, after: Metrics) -> CalibrationFigures:
+    def of(cls, task: Task, calibrator: AnyCalibrator, before: Metrics, after: Metrics) -> CalibrationFigures:
         """Pick the figures of calibration from all metrics before and after; of several labels, the means over them."""
         ece, brier = task.metric("ece"), task.metric("brier")
         figures = (before[ece], after[ece], before[brier], after[brier])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -14,13 +14,15 @@ from primase.evaluation.calibration import Calibrator, NoCalibration, fit_calibr
 Logits = Float[np.ndarray, "examples labels"]
 Targets = Integer[np.ndarray, "examples *labels"]
 
+PER_LABEL: Final = "per label"
 
-def uncalibrated(task: Task) -> Calibrator:
+
+def uncalibrated(task: Task) -> AnyCalibrator:
     """Read probabilities as the network gave them: through a softmax, or a sigmoid per label if multilabel."""
     return PerLabel((NoCalibration(),) * task.outputs) if task.is_multilabel else NoCalibration()
 
 
-def fit_calibrator_of(task: Task, method: str, logits: Logits, targets: Targets) -> Calibrator:
+def fit_calibrator_of(task: Task, method: str, logits: Logits, targets: Targets) -> AnyCalibrator:
     """Learn to calibrate by a method on the validation examples, each label by itself if multilabel.
 
     Parameters
@@ -50,7 +52,7 @@ def _two_logits(log_odds: Float[np.ndarray, "examples"]) -> Float[np.ndarray, "e
     return np.stack([np.zeros_like(log_odds), log_odds], axis=1)
 
 
-def read_calibrator(state: dict[str, Any]) -> Calibrator:
+def read_calibrator(state: dict[str, Any]) -> AnyCalibrator:
     """Make the calibrator of a saved model again, whether it is one or one per label.
 
     Raises
@@ -58,14 +60,14 @@ def read_calibrator(state: dict[str, Any]) -> Calibrator:
     BundleError
         If a method is not known, or its settings are not what it needs.
     """
-    if state.get("method") != PerLabel.method:
+    if state.get("method") != PER_LABEL:
         return Calibrator.from_state(state)
     return PerLabel(tuple(Calibrator.from_state(one) for one in state.get("labels", [])))
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class PerLabel(Calibrator):
+class PerLabel:
     """Calibrates the log-odds of every label by a calibrator of its own.
 
     Parameters
@@ -75,12 +77,6 @@ class PerLabel(Calibrator):
     """
 
     calibrators: tuple[Calibrator, ...]
-    method: ClassVar[str] = "per label"
-
-    @classmethod
-    def fit(cls, logits: Logits, targets: Targets) -> Self:
-        """Refuse: which method to use for each label must be said, see :func:`fit_calibrator_of`."""
-        raise NotImplementedError
 
     def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Turn the log-odds of each label into its probability; rows need not sum to one."""
@@ -90,9 +86,9 @@ class PerLabel(Calibrator):
         ]
         return np.stack(columns, axis=1)
 
-    def settings(self) -> dict[str, Any]:
-        """Return what was learned for each label."""
-        return {"labels": [calibrator.to_state() for calibrator in self.calibrators]}
+    def to_state(self) -> dict[str, Any]:
+        """Describe what was learned for each label, in JSON."""
+        return {"method": PER_LABEL, "labels": [calibrator.to_state() for calibrator in self.calibrators]}
 
     @property
     def name(self) -> str:
@@ -112,3 +108,7 @@ class PerLabel(Calibrator):
         )
         spread = f" ({self.name} between {learned[0]:.2f} and {learned[-1]:.2f})" if learned else ""
         return f"Each of the {len(self.calibrators)} labels was calibrated by itself{spread}."
+
+
+AnyCalibrator: TypeAlias = Calibrator | PerLabel
+"""What turns the outputs of a network into probabilities: one calibrator, or one per label."""

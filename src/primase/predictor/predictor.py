@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 from primase.data.encoding import Batch, Encoder, largest_batch
 from primase.data.examples import InputsT
 from primase.data.tasks import Task
-from primase.evaluation.calibration import Calibrator
+from primase.evaluation.per_label import AnyCalibrator
 
 Logits = Float[np.ndarray, "examples labels"]
 Score = Callable[[Batch, Tensor], Tensor]
@@ -37,7 +37,7 @@ class Predictor(Generic[InputsT]):
     task: Task
     encoder: Encoder[InputsT]
     members: tuple[nn.Module, ...]
-    calibrator: Calibrator
+    calibrator: AnyCalibrator
 
     def logits(self, inputs: InputsT) -> Logits:
         """Compute the logarithm of the averaged probabilities, before calibration; their log-odds, if multilabel.

@@ -163,6 +163,12 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
         examples = labelled.examples
         window = configuration.data.window or usual_length(examples.inputs)
         findings = audit_sequences(examples, labelled.task.labels, window=window)
+        if configuration.data.case_as_channel:
+            text = (
+                "The network reads lower case as a signal (--case-as-channel). Case often tells how a data set was "
+                "made, such as where a site begins, and new sequences will not have it."
+            )
+            findings.append(Finding("case as a signal", len(examples), "warning", text))
         if partition is not None:
             findings += audit_chromosomes(examples.inputs, partition)
         return findings
