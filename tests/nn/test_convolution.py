@@ -44,7 +44,7 @@ def window(onehot, start, end):
     return functional.pad(inside, (max(-start, 0), max(end - length, 0)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(SIZES, st.integers(50, 90), st.data())
 def test_a_patch_gives_the_features_of_the_whole(sizes, length, data):
     trunk, onehot = trunk_of(sizes), onehot_of(length)
@@ -60,7 +60,7 @@ def test_a_patch_gives_the_features_of_the_whole(sizes, length, data):
     torch.testing.assert_close(patch, whole[:, :, first : last + 1])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(SIZES, st.integers(50, 80), st.data())
 def test_a_mutation_reaches_the_places_that_see_it(sizes, length, data):
     trunk, onehot = trunk_of({**sizes, "pooling": "average"}), onehot_of(length, count=1)
@@ -92,6 +92,7 @@ def test_the_receptive_field_is_no_wider_than_needed():
     assert reached[-1] == place * trunk.stride - trunk.margin + trunk.receptive_field - 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(30, 60))
 def test_places_are_masked_where_they_stand_for_padding(before, after, length):
     trunk = trunk_of({"layers": [(5, 2), (3, 2)], "residual_blocks": 0, "pooling": "max", "normalise": True})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 
@@ -16,6 +16,7 @@ def codes_of(text):
     return torch.from_numpy(encode_nucleotides(text, where="a test").copy())[None]
 
 
+@settings(deadline=None)
 @given(st.text("ACGT", min_size=1, max_size=30))
 def test_it_is_the_encoding_of_scikit_learn(text):
     expected = OneHotEncoder(categories=[list("ACGT")], sparse_output=False).fit_transform(
@@ -61,6 +62,7 @@ def test_the_table_is_no_weight():
     assert not list(OneHot().parameters())
 
 
+@settings(deadline=None)
 @given(LETTERS, st.sampled_from([4, 5]))
 def test_the_other_strand_is_that_of_the_codes(text, channels):
     read, codes = OneHot(channels), codes_of(text)
@@ -69,6 +71,7 @@ def test_the_other_strand_is_that_of_the_codes(text, channels):
     assert torch.equal(reverse_complement(reverse_complement(read(codes))), read(codes))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=5), st.integers(1, 8))
 def test_a_shift_moves_letters_and_pads(offsets, length):
     codes = torch.randint(1, 16, (len(offsets), length), dtype=torch.uint8)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from primase.nn.pooling import AttentionPooling, GlobalPooling, masked_max, masked_mean
@@ -13,6 +13,7 @@ def drawn(seed, count=4, channels=6, places=9):
     return torch.randn(count, channels, places, generator=generator) - 2, mask
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_maximum_and_mean_of_what_is_there(seed):
     features, mask = drawn(seed)

@@ -159,6 +159,18 @@ def test_the_map_network_reads_padding_as_nothing():
     assert not features[:, :, 5:].any()
 
 
+def test_a_flat_head_reads_padding_as_nothing():
+    network = trained(lambda: dna(recurrence="none", hidden=0))
+    codes = codes_of(2)
+    codes[:, 21:] = 0  # the sixth place of four letters is the last that stands for letters
+    seen = []
+    network.answer[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network(codes)
+    features = seen[0].view(2, 8, -1)
+    assert features[:, :, 5].abs().max() > 0
+    assert not features[:, :, 6:].any()
+
+
 def test_the_map_network_is_the_size_of_the_paper():
     network = RnaMapNetwork(101)
     assert network.convolve[0].weight.shape == (16, 1, 4, 10)
