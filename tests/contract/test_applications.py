@@ -274,27 +274,33 @@ def test_a_bundle_moved_elsewhere_predicts_the_same_without_a_cache(rehearsal, r
 # Explanation
 
 
-def planted_and_others(attributions, planted, task):
+def about(row, item, motifs):
+    """Say whether a row is about something planted; None for a letter of a motif that may be any."""
+    if "feature" in item:
+        return row["feature"] == item["feature"]
+    if not item["start"] <= row["position"] < item["end"]:
+        return False
+    if "motif" not in item:
+        return True
+    place = row["position"] - item["start"] if item["strand"] == "+" else item["end"] - 1 - row["position"]
+    return True if max(motifs[item["motif"]]["probabilities"][place]) > 0.5 else None
+
+
+def planted_and_others(attributions, planted, truth, task):
     """Mark the rows that are about something planted, of the examples and answers that have it.
 
     Of several labels, one depends on the motifs that its name is made of.
     """
-
-    def decisive(target):
-        return [item for item in planted if not task.is_multilabel or item["motif"] in target]
-
-    def about(row, item):
-        if "feature" in item:
-            return row["feature"] == item["feature"]
-        return item["start"] <= row["position"] < item["end"]
-
     marks = []
     for (name, target), rows in attributions.partition_by("id", "target", as_dict=True).items():
-        items = [item for item in decisive(target) if item["id"] == name]
+        items = [item for item in planted if item["id"] == name]
+        if task.is_multilabel:
+            items = [item for item in items if item["motif"] in target]
         if items:
-            found = [any(about(row, item) for item in items) for row in rows.iter_rows(named=True)]
-            marks.append(rows.with_columns(planted=pl.Series(found)))
-    return pl.concat(marks)
+            every = [[about(row, item, truth.get("motifs")) for item in items] for row in rows.iter_rows(named=True)]
+            found = [None if None in marked else any(marked) for marked in every]
+            marks.append(rows.with_columns(planted=pl.Series(found, dtype=pl.Boolean)))
+    return pl.concat(marks).drop_nulls("planted")
 
 
 @pytest.fixture(scope="module")
@@ -320,8 +326,10 @@ def test_explanation_finds_what_was_planted(rehearsal, model, explain_once):
     assert (folder / "report.html").exists()
     task = model.predictor.task
     assert set(written["target"]) <= set(task.labels)
-    marked = planted_and_others(written, rehearsal.planted, task)
-    assert marked["id"].n_unique() >= 0.9 * len({item["id"] for item in rehearsal.planted})
+    marked = planted_and_others(written, rehearsal.planted, rehearsal.truth, task)
+    # Of several answers those are explained that the model gives.
+    share = 0.8 if task.is_multilabel else 0.9
+    assert marked["id"].n_unique() >= share * len({item["id"] for item in rehearsal.planted})
     for method, rows in marked.partition_by("method", as_dict=True).items():
         assert rows["planted"].any(), method
         assert roc_auc_score(rows["planted"], rows["value"]) >= 0.95, method

@@ -66,15 +66,17 @@ def chromosome_parts(examples: Examples[Sequences], split: SequenceSplit, seed: 
         _refuse_unknown(part, named, sizes)
         taken = {name for other in chosen.values() for name in other} | set(chromosomes[parts != "train"].tolist())
         free = {name: size for name, size in sizes.items() if name not in taken}
-        drawn = named or _draw(free, shares[part] * len(examples), generator)
+        # One is left for training, and one for validation if that is still to be drawn.
+        kept = 2 if part == "test" and not split.validation_chromosomes else 1
+        drawn = named or _draw(free, shares[part] * len(examples), generator, kept)
         parts[np.isin(chromosomes, list(drawn))] = part
     return parts
 
 
-def _draw(sizes: Mapping[str, int], share: float, generator: np.random.Generator) -> list[str]:
-    """Draw chromosomes that fit into a share; the smallest where none does. One is always left."""
+def _draw(sizes: Mapping[str, int], share: float, generator: np.random.Generator, kept: int) -> list[str]:
+    """Draw chromosomes that fit into a share, the smallest where none does, and keep so many back."""
     drawn: list[str] = []
-    for name in generator.permutation(sorted(sizes)).tolist()[: max(len(sizes) - 1, 0)]:
+    for name in generator.permutation(sorted(sizes)).tolist()[: max(len(sizes) - kept, 0)]:
         if sizes[name] + sum(sizes[other] for other in drawn) <= share:
             drawn.append(name)
     return drawn or sorted(sizes, key=lambda name: (sizes[name], name))[: len(sizes) > 1]
