@@ -67,3 +67,21 @@ def test_whole_batches_are_cut_out():
     assert inputs["values"].tolist() == [30, 10]
     assert targets.tolist() == [2, 0]
     assert len(batches) == 3
+
+
+def test_targets_in_a_run_are_not_copied():
+    targets = np.zeros((10, 3), dtype=np.int8)
+    examples = Examples(ids=np.arange(10).astype(object), inputs=_Row(np.arange(10)), targets=targets)
+    assert np.shares_memory(examples.take(np.arange(2, 7)).targets, targets)
+    assert not np.shares_memory(examples.take(np.array([2, 4])).targets, targets)
+
+
+class _Row:
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def take(self, indices):
+        return _Row(self.values[indices])

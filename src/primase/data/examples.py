@@ -77,7 +77,7 @@ class Examples(Generic[InputsT]):
         return Examples(
             ids=self.ids[indices],
             inputs=self.inputs.take(indices),
-            targets=self.targets[indices],
+            targets=_rows(self.targets, indices),
             groups={name: group[indices] for name, group in self.groups.items()},
             parts=None if self.parts is None else self.parts[indices],
             covariates={name: column[indices] for name, column in self.covariates.items()},
@@ -86,3 +86,10 @@ class Examples(Generic[InputsT]):
     def with_group(self, name: str, group: Integer[np.ndarray, "examples"]) -> Examples[InputsT]:
         """Return the same examples with one more group key."""
         return replace(self, groups={**self.groups, name: group})
+
+
+def _rows(values: Shaped[np.ndarray, "examples *more"], indices: Indices) -> Shaped[np.ndarray, "selected *more"]:
+    """Return some rows; those in a run are not copied, so that what is memory-mapped stays on disk."""
+    if len(indices) and indices[-1] - indices[0] + 1 == len(indices) and np.all(np.diff(indices) == 1):
+        return np.asarray(values[indices[0] : indices[-1] + 1])
+    return np.asarray(values[indices])

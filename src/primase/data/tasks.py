@@ -14,6 +14,7 @@ from primase.errors import InputError
 TaskKind = Literal["binary", "multiclass", "multilabel"]
 
 MULTILABEL: Final = "multilabel"
+_ROWS_AT_ONCE: Final = 100_000
 LISTED_APART: Final = ";"
 """Stands between the labels of one prediction where it may have several."""
 
@@ -83,10 +84,14 @@ class Task:
         """
         if not self.is_multilabel:
             return targets
-        positives = targets > 0
-        by_rarity = np.argsort(positives.sum(axis=0), kind="stable")
-        rarest = by_rarity[positives[:, by_rarity].argmax(axis=1)]
-        return np.asarray(np.where(positives.any(axis=1), rarest + 1, 0))
+        # In blocks, as there may be thousands of millions of targets.
+        blocks = [targets[start : start + _ROWS_AT_ONCE] for start in range(0, len(targets), _ROWS_AT_ONCE)]
+        counts = sum(((block > 0).sum(axis=0) for block in blocks), np.zeros(self.outputs, dtype=np.int64))
+        by_rarity = np.argsort(counts, kind="stable")
+        rarest = [by_rarity[(block[:, by_rarity] > 0).argmax(axis=1)] for block in blocks]
+        positive = [(block > 0).any(axis=1) for block in blocks]
+        found = [np.where(some, one + 1, 0) for one, some in zip(rarest, positive, strict=True)]
+        return np.concatenate([np.empty(0, dtype=np.int64), *found])
 
     def prediction_columns(self, probabilities: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
         """Lay probabilities out as the columns that every table of predictions has.
