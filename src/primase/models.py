@@ -202,7 +202,7 @@ class Model:
 
     def _configured(self, settings: Mapping[str, Any]) -> Configuration:
         """Keep how input was read in training, such as the names of columns, but not the input itself."""
-        left = {*INPUT_WORDS, "group_column"}
+        left = {*INPUT_WORDS, "group_column", *type(self.configuration.split).model_fields}
         kept = {name: value for name, value in settings_of(self.configuration).items() if name not in left}
         return configure(self.application.configuration, {**kept, **settings})
 

@@ -8,13 +8,35 @@ from typing import Final
 
 from primase.errors import InputError
 
-NEGATIVES: Final = frozenset({"0", "0.0", "no", "n", "false", "f", "negative", "none", "-"})
+NEGATIVES: Final = frozenset(
+    {
+        "0",
+        "0.0",
+        "no",
+        "n",
+        "false",
+        "f",
+        "negative",
+        "neg",
+        "none",
+        "-",
+        "unbound",
+        "not bound",
+        "background",
+        "control",
+    }
+)
 """What people write for no."""
 
 POSITIVES: Final = frozenset({"1", "1.0", "yes", "y", "true", "t", "positive", "+"})
 """What people write for yes."""
 
 MOST_LABELS: Final = 100
+
+
+def first_means_no(labels: Sequence[str]) -> bool:
+    """Tell whether the first of two labels is a negative one, so that yes and no have a meaning."""
+    return labels[0].lower() in NEGATIVES
 
 
 def order_labels(

@@ -194,6 +194,12 @@ class Sequences:
             yield indices, self.windows(indices, length)
 
 
+def usual_length(lengths: Lengths) -> int:
+    """Choose the longest length, but not one that few sequences have: at most twice that of 95 % of them."""
+    usual = int(np.quantile(lengths, 0.95, method="higher"))
+    return min(int(lengths.max()), 2 * usual)
+
+
 @final
 class EncodedSequences:
     """Sequences ready for a network: ``letters`` of one length, still one byte each."""

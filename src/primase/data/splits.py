@@ -114,6 +114,10 @@ def split_given(
         what = "the split is given, but no test examples are"
         raise InputError(what, where=f"--split {policy}", advice="Add the --test- words, or choose another --split.")
     dense = np.unique(units, return_inverse=True)[1]
+    if policy != "given" and len(np.intersect1d(dense[train], dense[test])):
+        what = "what must stay together would be divided"
+        advice = "Choose another --split, or leave --group-column out."
+        raise InputError(what, where=f"--split {policy}", advice=advice)
     if len(validation) == 0:
         inner = split_units(
             dense[train], targets[train], policy=policy, seed=seed, fractions=Fractions(validation=0.1, test=0.0)

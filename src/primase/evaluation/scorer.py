@@ -13,6 +13,9 @@ from primase.evaluation.ranking import Ranking
 
 CONFIDENCE_BINS = 15
 
+MOST_PREPARED: Final = 5_000_000
+"""Of so many answers the scorers of all labels are kept, at some two hundred bytes each."""
+
 BINARY_METRICS: Final = ("auroc", "auprc", "accuracy", "mcc", "f1", "ece", "brier")
 YES_OR_NO: Final = Task("binary", ("no", "yes"))
 """What is asked of each label of a multilabel task."""
@@ -177,16 +180,22 @@ class MultilabelScorer:
         check_shapes(task, targets, probabilities)
         self._task = task
         self._known = [np.flatnonzero(column >= 0) for column in targets.T]
-        self._scorers = [
-            Scorer(YES_OR_NO, targets[rows, place].astype(np.int64), _no_and_yes(probabilities[rows, place]))
-            for place, rows in enumerate(self._known)
-        ]
+        self._targets, self._probabilities = targets, probabilities
+        # Sorting each label anew in each call takes longer; keeping all of thousands of labels takes all memory.
+        keep = targets.size <= MOST_PREPARED
+        self._prepared = [self._scorer(place) for place in range(task.outputs)] if keep else None
+
+    def _scorer(self, place: int) -> Scorer:
+        rows = self._known[place]
+        targets, probability = self._targets[rows, place].astype(np.int64), self._probabilities[rows, place]
+        return Scorer(YES_OR_NO, targets, _no_and_yes(probability))
 
     def __call__(self, weights: Float[np.ndarray, "resamples examples"]) -> dict[str, Column]:
         """Compute every metric under every row of weights, NaN where it is not defined."""
         figures: dict[str, Column] = {}
         undefined = np.full(len(weights), np.nan)
-        for label, rows, scorer in zip(self._task.labels, self._known, self._scorers, strict=True):
+        for place, (label, rows) in enumerate(zip(self._task.labels, self._known, strict=True)):
+            scorer = self._prepared[place] if self._prepared else self._scorer(place)
             own = scorer(weights[:, rows]) if len(rows) else dict.fromkeys(BINARY_METRICS, undefined)
             figures |= {f"{label}_{metric}": values for metric, values in own.items()}
         for metric in BINARY_METRICS:

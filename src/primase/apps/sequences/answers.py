@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from primase.bio.tables import TextTable
-from primase.data.labels import NEGATIVES, POSITIVES, order_labels
+from primase.data.labels import NEGATIVES, POSITIVES, first_means_no, order_labels
 from primase.data.tasks import Task
 from primase.errors import InputError, ReadError
 
@@ -116,7 +116,7 @@ def _one_column(cells: Sequence[str], task: Task | None, *, where: str, places: 
     labels = [cell or None for cell in cells]
     chosen = task or Task.from_labels(order_labels(labels, where))
     number_of = {label: number for number, label in enumerate(chosen.labels)}
-    if chosen.kind == "binary":
+    if chosen.kind == "binary" and first_means_no(chosen.labels):
         for words, number in ((NEGATIVES, 0), (POSITIVES, 1)):
             number_of = dict.fromkeys(words, number) | number_of
     targets = np.full(len(cells), -1, dtype=np.int64)

@@ -35,6 +35,9 @@ class SequenceData(DatasetWords, PairWords, HeaderWords, TableWords):
     @model_validator(mode="after")
     def _one_input(self) -> SequenceData:
         refuse_ambiguous_input(self, ("dataset", "table", "positives", "fasta"))
+        if self.case_as_channel and self.mask_borders:
+            message = "--mask-borders hides the case that --case-as-channel reads: choose one of them"
+            raise ValueError(message)
         return self
 
 
@@ -43,7 +46,8 @@ class SequenceSplit(SplitSection):
 
     split: Literal["auto", "chromosome", "cluster", "group", "given", "random"] = "auto"
     """Keep together what lies on one chromosome, what overlaps (cluster) or what --group-column says, draw at random,
-    or take the parts as given; auto: given, else group, else cluster."""
+    or take the parts as given; auto: chromosome where some are named, else given, else group, else chromosome where
+    five or more are known, else cluster."""
     validation_chromosomes: tuple[str, ...] = ()
     """The chromosomes to validate on, beside --test-chromosomes; part of the others where none is named."""
     test_chromosomes: tuple[str, ...] = ()

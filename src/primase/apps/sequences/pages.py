@@ -28,7 +28,7 @@ from primase.report.checks import self_check
 from primase.report.figures.logo import Stretch, contribution_logo, motif_logo
 from primase.report.sections import Block, Callout, Paragraph, Section, Table
 
-SHOWN_SEQUENCES: Final = 12
+SHOWN_SEQUENCES: Final = 8
 SHOWN_MOTIFS: Final = 8
 ANSWERS_EXPLAINED: Final = 3
 """Of an example with several labels, so many are explained: the most probable."""
@@ -67,7 +67,7 @@ def explanation(
     motifs = _motifs(found, MUTAGENESIS, rna=rna, listener=listener)
     sections = [
         _letters(predictor, examples, asked, found, motifs, probabilities, rna=rna),
-        _motif_section(motifs, known_motifs(rna=rna), len(examples), MUTAGENESIS, rna=rna),
+        _motif_section(motifs, asked, known_motifs(rna=rna), MUTAGENESIS, rna=rna),
     ]
     return Explanation(found.attribution, sections, partial(_write_motifs, motifs=motifs, rna=rna))
 
@@ -100,7 +100,7 @@ def motif_sections(
     asked = _answers(predictor.task, probabilities[drawn])
     found = _attribute(predictor, chosen, asked, (method,), rna=rna, listener=listener)
     motifs = _motifs(found, method, rna=rna, listener=listener)
-    return [_motif_section(motifs, known_motifs(rna=rna), len(drawn), method, rna=rna)]
+    return [_motif_section(motifs, asked, known_motifs(rna=rna), method, rna=rna)]
 
 
 def _answers(task: Task, probabilities: Float[np.ndarray, "examples labels"]) -> _Asked:
@@ -173,9 +173,9 @@ def _letters(
     return Section("Letter by letter", blocks)
 
 
-def _motif_section(motifs: Sequence[Motif], known: KnownMotifs, sequences: int, method: str, *, rna: bool) -> Section:
+def _motif_section(motifs: Sequence[Motif], asked: _Asked, known: KnownMotifs, method: str, *, rna: bool) -> Section:
     """Show the motifs as logos, what they do to the score, where they stand, and which known ones they are like."""
-    title = "Which motifs matter"
+    title, sequences = "Which motifs matter", len(np.unique(asked.rows))
     if not motifs:
         text = (
             f"No stretch of letters stands out in enough of the {sequences:,} sequences to be called a motif. The "
@@ -190,7 +190,7 @@ def _motif_section(motifs: Sequence[Motif], known: KnownMotifs, sequences: int, 
             f"in {sequences:,} sequences. {_HOW[method]}"
         )
     ]
-    rows = [_row(motif, match, rna=rna) for motif, match in zip(shown, matches, strict=True)]
+    rows = [_row(motif, asked, match, rna=rna) for motif, match in zip(shown, matches, strict=True)]
     columns = ["Motif", "Consensus", "Sites", "Sequences", "Effect", "Median place", "Most like", "E-value"]
     note = f"Effect: what the letters of a site contribute together, in the mean, in log-odds. {known.note}"
     blocks.append(Table(columns, rows, "The motifs, the one that contributes most first.", note))
@@ -201,7 +201,7 @@ def _motif_section(motifs: Sequence[Motif], known: KnownMotifs, sequences: int, 
     return Section(title, blocks)
 
 
-def _row(motif: Motif, matches: Sequence[MotifMatch], *, rna: bool) -> list[object]:
+def _row(motif: Motif, asked: _Asked, matches: Sequence[MotifMatch], *, rna: bool) -> list[object]:
     consensus = motif.consensus.replace("T", "U") if rna else motif.consensus
     place = int(np.median(motif.sites.starts)) + 1
     best = matches[0] if matches else None
@@ -210,7 +210,7 @@ def _row(motif: Motif, matches: Sequence[MotifMatch], *, rna: bool) -> list[obje
         motif.name,
         consensus,
         len(motif.sites),
-        motif.examples,
+        len(np.unique(asked.rows[motif.sites.examples])),
         f"{motif.sites.contributions.mean():+.2f}",
         place,
         like,

@@ -33,7 +33,8 @@ from primase.bio.tables import TextTable, read_text_table
 from primase.data.audit import Finding
 from primase.data.examples import Examples
 from primase.data.fetch import cache_folder
-from primase.data.sequences import Sequences
+from primase.data.labels import first_means_no
+from primase.data.sequences import Sequences, usual_length
 from primase.data.splits import PARTS, group_by_key
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError, InputError
@@ -87,7 +88,11 @@ def read_labelled(data: SequenceData, asked: Asked, task: Task | None, listener:
         found = asked.datasets[data.dataset](listener)
         if isinstance(found, Labelled):
             return _checked(found, data, task)
-        data = data.model_copy(update={"dataset": None, **found})
+        # What the user has said wins over what the data set says of itself.
+        usual = type(data)()
+        said = {name for name in found if getattr(data, name) != getattr(usual, name)}
+        own_words = {name: value for name, value in found.items() if name not in said}
+        data = data.model_copy(update={"dataset": None, **own_words})
     sources = _sources(data)
     if data.table is not None and has_ending(data.table, (".mat",)):
         files = {source.part: source.path for source in sources}
@@ -158,7 +163,11 @@ def _from_files(
         task = Task("binary", asked.labels)
     if task is not None and data.positives is not None:
         # What a trained model calls yes and no is its own; the files say only which is which.
-        own = dict(zip(asked.labels, task.labels, strict=True)) if task.kind == "binary" else {}
+        if task.kind != "binary" or not first_means_no(task.labels):
+            what = "nobody can tell which answer of the model positives are"
+            advice = "Give the answers in a table, or in FASTA headers behind --fasta."
+            raise InputError(what, where="--positives", wanted=", ".join(task.labels), advice=advice)
+        own = dict(zip(asked.labels, task.labels, strict=True))
         cells = [own.get(cell, cell) for cell in cells]
     answers = understand({"answer": cells}, task, where=str(sources[0].path), places=places)
     return _labelled(data, _Read(ids, sequences, places, parts, {}), answers)
@@ -170,7 +179,7 @@ def _interval_blocks(
     tables = list(intervals.values())
     genome = _genome(data, tables, listener)
     return {
-        path: [interval_block(table, genome, window=data.window, ids=ids)]
+        path: [interval_block(table, genome, window=_width(data, tables), ids=ids)]
         for (path, table), ids in zip(intervals.items(), interval_ids(tables), strict=True)
     }
 
@@ -233,8 +242,14 @@ def _table_blocks(
         for given, ids in zip(own, interval_ids(intervals), strict=True)
     ]
     return [
-        interval_block(one, genome, window=data.window, ids=ids) for one, ids in zip(intervals, chosen, strict=True)
+        interval_block(one, genome, window=_width(data, intervals), ids=ids)
+        for one, ids in zip(intervals, chosen, strict=True)
     ]
+
+
+def _width(data: SequenceData, intervals: Sequence[IntervalTable]) -> int:
+    """Choose one width for all windows of a genome: what overlaps must be seen to, also where intervals are short."""
+    return data.window or usual_length(np.concatenate([table.ends - table.starts for table in intervals]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

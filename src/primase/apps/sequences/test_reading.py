@@ -7,6 +7,7 @@ import pytest
 
 from primase.apps.sequences.blocks import holds_intervals, holds_table
 from primase.apps.sequences.configuration import SequenceData
+from primase.apps.sequences.kinship import cluster
 from primase.apps.sequences.reading import Asked, read_labelled, stream_unlabelled
 from primase.apps.workflow import Labelled
 from primase.bio.nucleotides import decode_nucleotides, encode_nucleotides, reverse_complement
@@ -71,10 +72,13 @@ def test_parts_that_are_apart(files):
 
 
 def test_a_pair_in_the_words_of_a_trained_model(files):
-    task = Task("binary", ("tender", "hardy"))
-    found = read(task, positives=files("p.fa", ">a\nA\n"), negatives=files("n.fa", ">b\nC\n"))
+    pair = {"positives": files("p.fa", ">a\nA\n"), "negatives": files("n.fa", ">b\nC\n")}
+    task = Task("binary", ("background", "hardy"))
+    found = read(task, **pair)
     assert found.task == task
     assert found.examples.targets.tolist() == [1, 0]
+    with pytest.raises(InputError, match="nobody can tell which answer of the model positives are"):
+        read(Task("binary", ("hardy", "tender")), **pair)
 
 
 def test_places_in_headers(files):
@@ -170,17 +174,17 @@ def test_parquet(tmp_path):
 
 def test_intervals_of_a_genome(files, tmp_path):
     pair = {
-        "positives": files("p.bed", "track name=x\nchr1\t10\t20\tone\t0\t+\nchr2\t0\t9\ttwo\t0\t-\n"),
-        "negatives": files("n.bed", "chr1 30 40\nchr2 5 25\n"),
+        "positives": files("p.bed", "track name=x\nchr1\t10\t20\tone\t0\t+\nchr2\t0\t10\ttwo\t0\t-\n"),
+        "negatives": files("n.bed", "chr1 30 40\nchr2 5 15\n"),
     }
     examples = read(**pair, genome=tmp_path / "genome.fa").examples
     assert texts(examples) == [
         GENOME["chr1"][10:20],
-        turned(GENOME["chr2"][:9]),
+        turned(GENOME["chr2"][:10]),
         GENOME["chr1"][30:40],
-        GENOME["chr2"][5:25],
+        GENOME["chr2"][5:15],
     ]
-    assert examples.ids.tolist() == ["one", "two", "chr1:30-40(.)", "chr2:5-25(.)"]
+    assert examples.ids.tolist() == ["one", "two", "chr1:30-40(.)", "chr2:5-15(.)"]
     assert examples.inputs.places.strands.tolist() == ["+", "-", ".", "."]
     # A longer window reads what lies around in the genome, up to the end of the chromosome.
     wider = examples.inputs.windows(np.array([0, 2]), 14)
@@ -194,10 +198,18 @@ def test_intervals_are_resized_around_their_centre(files, tmp_path):
 
 
 def test_a_table_of_intervals(files, tmp_path):
-    table = files("t.csv", "id,chromosome,start,end,strand,target\na,chr1,10,20,-,0\nb,chr2,3,8,+,1\n")
+    table = files("t.csv", "id,chromosome,start,end,strand,target\na,chr1,10,20,-,0\nb,chr2,3,13,+,1\n")
     examples = read(table=table, genome=tmp_path / "genome.fa").examples
     assert examples.ids.tolist() == ["a", "b"]
-    assert texts(examples) == [turned(GENOME["chr1"][10:20]), GENOME["chr2"][3:8]]
+    assert texts(examples) == [turned(GENOME["chr1"][10:20]), GENOME["chr2"][3:13]]
+
+
+def test_intervals_of_several_lengths_are_windows_of_one_length(files, tmp_path):
+    pair = {"positives": files("p.bed", "chr1\t10\t12\nchr1\t16\t18\n"), "negatives": files("n.bed", "chr2\t0\t12\n")}
+    sequences = read(**pair, genome=tmp_path / "genome.fa").examples.inputs
+    assert sequences.lengths.tolist() == [12, 12, 12]
+    # The first two do not overlap, but what is read of them does.
+    assert cluster(sequences, both_strands=True, listener=silent).tolist() == [0, 0, 1]
 
 
 def test_names_that_stand_twice_give_way_to_coordinates(files, tmp_path):

@@ -24,7 +24,7 @@ from primase.bio.kmers import kmer_features
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.sequences import SequenceEncoder, Sequences
+from primase.data.sequences import Places, SequenceEncoder, Sequences, usual_length
 from primase.data.splits import Groups, Partition, group_by_key, merge_groups
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
@@ -161,7 +161,7 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
         """Look for what gives the answer away without any biology: composition, length, case, remains of adapters."""
         del listener
         examples = labelled.examples
-        window = configuration.data.window or usual_length(examples.inputs)
+        window = configuration.data.window or usual_length(examples.inputs.lengths)
         findings = audit_sequences(examples, labelled.task.labels, window=window)
         if configuration.data.case_as_channel:
             text = (
@@ -176,7 +176,7 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
     def fit_encoder(self, train: Examples[Sequences], configuration: SequenceConfigurationT) -> SequenceEncoder:
         """Choose the length that the network reads: that of the longest training sequence, unless it is said."""
         data = configuration.data
-        return SequenceEncoder(data.window or usual_length(train.inputs), case=data.case_as_channel)
+        return SequenceEncoder(data.window or usual_length(train.inputs.lengths), case=data.case_as_channel)
 
     def load_encoder(self, state: EncoderState) -> SequenceEncoder:
         """Read the encoder of a bundle."""
@@ -200,16 +200,17 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
     def columns(self, inputs: Sequences, encoder: Encoder[Sequences]) -> pl.DataFrame:
         """Say how long each sequence is and how much of it the network read, and where it lies if that is known."""
         read = np.minimum(inputs.lengths, sequence_encoder(encoder).length)
-        columns = {"length": pl.Series(inputs.lengths), "letters_read": pl.Series(read)}
-        if inputs.places is not None:
-            places = inputs.places
-            columns |= {
-                "chromosome": pl.Series(places.chromosomes.tolist(), dtype=pl.String),
-                "start": pl.Series(places.starts),
-                "end": pl.Series(places.ends),
-                "strand": pl.Series(places.strands.tolist(), dtype=pl.String),
-            }
-        return pl.DataFrame(columns)
+        places = inputs.places or Places.unknown(len(inputs))
+        known = pl.Series(places.known)
+        columns = {
+            "chromosome": pl.Series(places.chromosomes.tolist(), dtype=pl.String),
+            "start": pl.Series(places.starts, dtype=pl.Int64),
+            "end": pl.Series(places.ends, dtype=pl.Int64),
+            "strand": pl.Series(places.strands.tolist(), dtype=pl.String),
+        }
+        where_known = [pl.select(pl.when(known).then(column).alias(name)) for name, column in columns.items()]
+        lengths = pl.DataFrame({"length": pl.Series(inputs.lengths), "letters_read": pl.Series(read)})
+        return pl.concat([lengths, *where_known], how="horizontal")
 
     def explain(
         self, predictor: Predictor[Sequences], examples: Examples[Sequences], listener: Listener
@@ -249,10 +250,3 @@ def sequence_encoder(encoder: Encoder[Sequences]) -> SequenceEncoder:
     """Say that the encoder of these applications is that of sequences."""
     assert isinstance(encoder, SequenceEncoder)
     return encoder
-
-
-def usual_length(sequences: Sequences) -> int:
-    """Choose the longest length, but not one that few sequences have: at most twice that of 95 % of them."""
-    longest = int(sequences.lengths.max())
-    usual = int(np.quantile(sequences.lengths, 0.95, method="higher"))
-    return min(longest, 2 * usual)
