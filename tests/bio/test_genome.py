@@ -37,7 +37,7 @@ def _plain(path: Path) -> Path:
 
 def _gzip(path: Path) -> Path:
     path = path.with_name(path.name + ".gz")
-    path.write_bytes(gzip.compress(FASTA))
+    path.write_bytes(gzip.compress(FASTA, mtime=0))
     return path
 
 
@@ -216,7 +216,7 @@ def test_a_letter_that_is_no_nucleotide_is_named(
         (b"ACGT\n>one\nACGT\n", "this is not a FASTA file. Found: 'ACGT'"),
         (b">one\nACGT\n>\nACGT\n", "a record without a name"),
         (b">one\nACGT\n>two\nA\n>one x\nACGT\n", "two records of the genome have one name. Found: 'one'"),
-        (gzip.compress(FASTA)[:60], "damaged or cut off"),
+        (gzip.compress(FASTA, mtime=0)[:60], "damaged or cut off"),
         (b"\x1aE\x00\x00", "not text"),
     ],
 )

@@ -96,5 +96,5 @@ APP = Application(
     workflow="primase.apps.dna_function.workflow:DnaWorkflow",
     verbs=frozenset({"train", "evaluate", "predict", "explain", "scan"}),
     sources=(*SOURCES, JASPAR),
-    demo={"dataset": "yeast-genome", "split": "chromosome"},
+    demo={"dataset": "yeast-genome", "split": "chromosome", "epochs": 3, "members": 1},
 )
