@@ -133,7 +133,7 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
         chosen = whole
         for size in BLOCKS_BP:
             keys = [f"{name} {start // size}" for name, start in zip(places.chromosomes, places.starts, strict=True)]
-            chosen = choose_units(whole, Units.of(group_by_key(keys), f"block of {size:,} bp"))
+            chosen = choose_units(whole, Units.of(group_by_key(keys), f"{size:,}-bp block"))
             if chosen.count >= ENOUGH_UNITS:
                 break
         return chosen
