@@ -130,7 +130,7 @@ def _protein(feature: gb_io.Feature, qualifiers: dict[str, list[str]], chromosom
     if not names:
         what = "a coding sequence without a locus_tag and a protein_id"
         raise ReadError(what, where=place, got=str(feature.location))
-    spans = list(_spans(feature.location))
+    spans = list(spans_of(feature.location))
     if not spans:
         what = "a coding sequence without a place in the record"
         raise ReadError(what, where=f"{place}, {names[0]}", got=str(feature.location))
@@ -147,12 +147,12 @@ def _protein(feature: gb_io.Feature, qualifiers: dict[str, list[str]], chromosom
     )
 
 
-def _spans(location: gb_io.Location, strand: Strand = 1) -> Iterator[tuple[int, int, Strand]]:
+def spans_of(location: gb_io.Location, strand: Strand = 1) -> Iterator[tuple[int, int, Strand]]:
     """Take a location apart into (start, end, strand), 0-based and half-open; parts in other records are left out."""
     if isinstance(location, gb_io.Complement):
-        yield from _spans(location.location, -1 if strand == 1 else 1)
+        yield from spans_of(location.location, -1 if strand == 1 else 1)
     elif isinstance(location, gb_io.Join | gb_io.Order | gb_io.OneOf | gb_io.Bond):
         for part in location.locations:
-            yield from _spans(part, strand)
+            yield from spans_of(part, strand)
     elif isinstance(location, gb_io.Range | gb_io.Between):
         yield location.start, location.end, strand

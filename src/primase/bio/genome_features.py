@@ -21,6 +21,7 @@ import gb_io
 import numpy as np
 from jaxtyping import Bool, Int8, Int64, UInt8
 
+from primase.bio.genbank import spans_of
 from primase.bio.nucleotides import encode_nucleotides
 from primase.errors import ReadError
 
@@ -204,7 +205,7 @@ def _chromosome(record: gb_io.Record, place: str) -> AnnotatedChromosome:
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for feature in record.features:
         kind = KINDS.get(feature.kind)
-        parts = sorted(_parts(feature.location)) if kind is not None else []
+        parts = sorted(spans_of(feature.location)) if kind is not None else []
         if kind is None or not parts:
             continue
         if kind == CODING:
@@ -228,17 +229,6 @@ def _of_coding_sequence(parts: Sequence[Span], length: int) -> dict[str, list[tu
         INTRON: [(start, end) for start, end in gaps if end - start >= SHORTEST_INTRON_BP],
         PROMOTER: [promoter] if promoter[1] > promoter[0] else [],
     }
-
-
-def _parts(location: gb_io.Location, strand: int = 1) -> Iterator[Span]:
-    """Take a location apart into (start, end, strand); parts in other records are left out."""
-    if isinstance(location, gb_io.Complement):
-        yield from _parts(location.location, -strand)
-    elif isinstance(location, gb_io.Join | gb_io.Order):
-        for part in location.locations:
-            yield from _parts(part, strand)
-    elif isinstance(location, gb_io.Range):
-        yield location.start, location.end, strand
 
 
 def _carries(spans: Spans, count: int, window_bp: int) -> Bool[np.ndarray, "windows"]:

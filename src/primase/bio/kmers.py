@@ -10,23 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 from scipy.sparse import csr_array
 
-from primase.bio.nucleotides import BASES
+from primase.bio.nucleotides import BASE_OF_CODE, NO_BASE
 from primase.errors import ConfigurationError
 
 LONGEST_KMER: Final = 8
 """Letters; there are 87,380 words of one to eight letters."""
 
 _CELLS_PER_BLOCK: Final = 6_000_000
-_NO_BASE: Final = 4
-
-
-def _bases_of_codes() -> UInt8[np.ndarray, "16"]:
-    table = np.full(16, _NO_BASE, dtype=np.uint8)
-    table[[1, 2, 4, 8]] = np.arange(4)
-    return table
-
-
-_BASE_OF_CODE: Final = _bases_of_codes()
 
 
 def kmer_names(longest: int = 6, *, both_strands: bool = False, rna: bool = False) -> list[str]:
@@ -153,7 +143,7 @@ def _cells(
     codes: UInt8[np.ndarray, "sequences length"], longest: int, merged: Int64[np.ndarray, "words"] | None, columns: int
 ) -> Int64[np.ndarray, "occurrences"]:
     """Find the cell of the table, numbered row by row, in which each occurrence of a word counts."""
-    bases = _BASE_OF_CODE[codes & np.uint8(BASES)]
+    bases = BASE_OF_CODE[codes]
     length = codes.shape[1]
     rows = np.arange(len(codes), dtype=np.int64)[:, None] * columns
     words = np.zeros((len(codes), length + 1), dtype=np.int64)
@@ -161,7 +151,7 @@ def _cells(
     cells = []
     for size in range(1, min(longest, length) + 1):
         words = words[:, :-1] * 4 + bases[:, size - 1 :]
-        known = known[:, :-1] & (bases[:, size - 1 :] != _NO_BASE)
+        known = known[:, :-1] & (bases[:, size - 1 :] != NO_BASE)
         places = words + _offset(size)
         cells.append((rows + (merged[np.where(known, places, 0)] if merged is not None else places))[known])
     return np.concatenate([np.empty(0, dtype=np.int64), *cells])

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8, UInt64
 
-from primase.bio.nucleotides import PADDING
+from primase.bio.nucleotides import BASE_OF_CODE, NO_BASE, PADDING
 
 LONGEST_WORD: Final = 31
 """Letters; two bits for each."""
@@ -26,18 +26,7 @@ _LONGEST_REPEAT = 6  # of a simple repeat, such as TTAGGG of the telomeres
 _FREQUENT_WORD = 12
 # In small sets a word may stand in so many sequences that overlap without being one of an adapter or a repeat.
 _LEAST_HOLDERS = 20
-_UNKNOWN_BASE = 4
 _ODD_BITS = np.uint64(0x5555555555555555)
-
-
-def _bases_of_codes() -> UInt8[np.ndarray, "256"]:
-    table = np.full(256, _UNKNOWN_BASE, dtype=np.uint8)
-    for base in range(4):
-        table[[1 << base, 1 << base | 16]] = base
-    return table
-
-
-_BASE_OF_CODE: Final = _bases_of_codes()
 
 
 def frequent_words(codes: Codes, most_holders: float, *, both_strands: bool) -> Frequent | None:
@@ -132,9 +121,9 @@ def _words(
     row: UInt8[np.ndarray, "letters"], length: int, *, both_strands: bool
 ) -> tuple[Words, Integer[np.ndarray, "words"]]:
     """Return all words that say something, and where in the row they start."""
-    bases = _BASE_OF_CODE[row]
+    bases = BASE_OF_CODE[row]
     count = max(0, len(row) - length + 1)
-    unknown_before = np.concatenate([[0], np.cumsum(bases == _UNKNOWN_BASE, dtype=np.int64)])
+    unknown_before = np.concatenate([[0], np.cumsum(bases == NO_BASE, dtype=np.int64)])
     places = np.flatnonzero(unknown_before[length:] == unknown_before[:count])
     words = _packed(bases.astype(np.uint64) & np.uint64(3), length)[places]
     kept = ~_is_simple(words, length)

