@@ -37,6 +37,14 @@ QUICK = {"epochs": 15, "patience": 15, "batch_size": 32, "learning_rate": 0.01, 
 """Settings with which every application learns its simulated data in seconds; those that it lacks are left out."""
 
 OWN: Mapping[str, Mapping[str, Any]] = {
+    "protein-interaction": {
+        "members": 3,
+        "epochs": 8,
+        "batch_size": 4096,
+        "learning_rate": 0.003,
+        "hidden": (64, 64),
+        "dropout": 0.3,
+    },
     "rna-binding": {"filters": (32, 32, 32)},
     "dna-function": {
         "filters": (48, 48),
@@ -52,7 +60,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
 """Settings of an application of its own: a recurrent layer takes longer to learn, and needs a small network."""
 
 COUNT = 300
-COUNTS = {"rna-binding": 600, "dna-function": 1000}
+COUNTS = {"rna-binding": 600, "dna-function": 1000, "protein-interaction": 2000}
 """How many examples are simulated where three hundred are too few: for the edges of a motif, for an order of motifs."""
 
 FEW = 40
@@ -109,6 +117,8 @@ class Rehearsal:
         """What was planted in these few."""
         text = self.few.read_text(encoding="utf-8")
         ids = set(re.findall(r"^>?(\S+)", text, flags=re.MULTILINE))
+        # The id of a pair is made of both of its names.
+        ids |= {"|".join(sorted(pair)) for pair in re.findall(r"^(\S+)\t(\S+)$", text, flags=re.MULTILINE)}
         return [item for item in self.truth["planted"] if item["id"] in ids]
 
     def train(self, out: Path, **settings: Any) -> Run:

@@ -1,11 +1,13 @@
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, PositiveInt, field_validator
 
+from primase.apps.discovery import applications
 from primase.configuration import Section, configure, options, settings_of, to_toml
 from primase.errors import ConfigurationError
 
@@ -57,6 +59,18 @@ class Pizza(Baking):
     """Baking with other defaults."""
 
     oven: Oven = Oven(heat_celsius=300.0, racks=(2,))
+
+
+class Bakery(Pizza):
+    """Baking by names."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "grandmother": {"heat_celsius": 220.0, "minutes": (20, 25), "name": "rye", "seed": 4},
+        "grandfather": {"mode": "grill"},
+    }
+
+    preset: Literal["grandmother", "grandfather"] | None = None
+    """Settings by name."""
 
 
 def test_options_are_named_by_setting():
@@ -215,3 +229,62 @@ def test_a_configuration_cannot_be_changed():
     made = configure(Baking, {})
     with pytest.raises(ValueError, match="frozen"):
         made.seed = 3
+
+
+# Presets
+
+
+def test_a_preset_is_all_that_it_stands_for_over_the_defaults():
+    made = configure(Bakery, {"preset": "grandmother"})
+    assert made.oven == Oven(heat_celsius=220.0, racks=(2,), minutes=(20, 25))
+    assert (made.preset, made.seed, made.dough.name) == ("grandmother", 4, "rye")
+    assert configure(Bakery, {}) == Bakery()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"heat_celsius": 99.0}, {"heat_celsius": 300.0}, {"minutes": None}, {"seed": 0}, {"name": "bread"}]
+)
+def test_settings_that_are_named_win_over_the_preset(changed):
+    """Also where they are the defaults."""
+    own = settings_of(configure(Bakery, {"preset": "grandmother", **changed}))
+    preset = settings_of(configure(Bakery, {"preset": "grandmother"}))
+    assert own == {**preset, **changed}
+
+
+def test_a_preset_wins_over_a_file_beside_it_and_settings_win_over_both(tmp_path):
+    path = tmp_path / "baking.toml"
+    path.write_text('seed = 7\n[oven]\nheat_celsius = 150\nmode = "grill"\n[dough]\nname = "spelt"\n')
+    made = configure(Bakery, {"preset": "grandmother", "name": "wheat"}, file=path)
+    assert (made.seed, made.oven.heat_celsius, made.dough.name) == (4, 220.0, "wheat")
+    assert made.oven.mode == "grill"  # the preset says nothing of it
+
+
+@pytest.mark.parametrize("changed", [{}, {"heat_celsius": 99.0}, {"name": "bread", "seed": 0}])
+def test_what_was_changed_of_a_preset_survives_toml(tmp_path, changed):
+    made = configure(Bakery, {"preset": "grandmother", **changed})
+    (tmp_path / "baking.toml").write_text(to_toml(made))
+    assert configure(Bakery, {}, file=tmp_path / "baking.toml") == made
+
+
+def test_a_preset_that_is_not_known_is_refused():
+    expected = r"--preset: .*Found: grandchild\. Accepted: 'grandmother' or 'grandfather'"
+    with pytest.raises(ConfigurationError, match=expected):
+        configure(Bakery, {"preset": "grandchild"})
+
+
+def test_a_preset_where_there_are_none_is_no_setting():
+    with pytest.raises(ConfigurationError, match="preset: there is no such setting"):
+        configure(Baking, {"preset": "grandmother"})
+
+
+PRESETS = [
+    (application, name)
+    for application in applications().values()
+    for name in getattr(application.configuration, "presets", {})
+]
+
+
+@pytest.mark.parametrize(("application", "name"), PRESETS, ids=[f"{app.name}-{name}" for app, name in PRESETS])
+def test_presets_of_applications_are_settings_that_they_have(application, name):
+    made = settings_of(configure(application.configuration, {"preset": name}))
+    assert made.items() >= dict(application.configuration.presets[name]).items()

@@ -96,7 +96,9 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
     nested = configuration().model_dump()
     for key, values in (_read_toml(file, known) if file is not None else {}).items():
         nested[key] = {**nested[key], **values} if isinstance(nested.get(key), dict) else values
-    for name, value in _with_tuples(known, with_absolute_paths(configuration, settings)).items():
+    chosen = _with_tuples(known, with_absolute_paths(configuration, settings))
+    # A file holds all that its preset stands for, and what was changed.
+    for name, value in {**_preset(configuration, chosen.get("preset")), **chosen}.items():
         if name not in known:
             what = "there is no such setting"
             raise ConfigurationError(what, where=name, wanted=", ".join(sorted(known)))
@@ -109,6 +111,12 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         return configuration.model_validate(nested)
     except ValidationError as error:
         raise _explain(error, known) from None
+
+
+def _preset(configuration: type[Section], name: object) -> Mapping[str, object]:
+    """Look up settings that have one name together; an unknown name is left to the check of the setting itself."""
+    presets: Mapping[object, Mapping[str, object]] = getattr(configuration, "presets", {})
+    return presets.get(name, {})
 
 
 def _with_tuples(known: Mapping[str, Option], settings: Mapping[str, object]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from primase.apps.contract import Application, Configuration
 from primase.apps.discovery import application_named
-from primase.apps.workflow import Scan, Workflow
+from primase.apps.workflow import Ranking, Scan, Workflow
 from primase.configuration import configure, settings_of
 from primase.data.audit import Finding, Fingerprints, audit_examples
 from primase.data.examples import Examples
@@ -34,7 +34,7 @@ from primase.predictor.tables import check_table_path, write_table
 from primase.predictor.workspace import fresh_folder, refuse_occupied
 from primase.report.evaluation import evaluation_page, metrics_state
 from primase.report.page import render_page, write_page
-from primase.report.records import MEMBERS, METRICS, REPORT, input_hashes, write_json
+from primase.report.records import MEMBERS, METRICS, PREDICTIONS, REPORT, input_hashes, write_json
 from primase.versions import PRIMASE
 
 ATTRIBUTIONS = "attributions.parquet"
@@ -132,6 +132,37 @@ class Model:
         with self._threads():
             return self.workflow.scan(self.predictor, self.configuration, scan, listener)
 
+    def rank(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> pl.DataFrame:
+        """Write the most probable of all pairs that have not been tested as a table, the most probable first.
+
+        Parameters
+        ----------
+        out
+            Ends in ``.parquet``, ``.csv`` or ``.tsv``.
+        settings
+            Those of :class:`primase.apps.workflow.Ranking`, such as ``top=100`` and ``prevalence=0.001``. What the
+            model was chosen or judged by is left out where it is known to be true, like what it was trained on.
+        """
+        check_table_path(Path(out))
+        with self._threads():
+            table = self.workflow.rank(self.predictor, Ranking(tested=self._known_positives(), **settings), listener)
+        write_table(Path(out), [table])
+        return table
+
+    def embed(self, out: Path | str, *, listener: Listener = silent) -> pl.DataFrame:
+        """Write the numbers that the network has for each thing it knows as a table.
+
+        Parameters
+        ----------
+        out
+            Ends in ``.parquet``, ``.csv`` or ``.tsv``.
+        """
+        check_table_path(Path(out))
+        with self._threads():
+            table = self.workflow.embed(self.predictor, listener)
+        write_table(Path(out), [table])
+        return table
+
     def evaluate(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> Evaluation:
         """Judge the model on new labelled data, named as for training; write the figures and a report.
 
@@ -205,6 +236,13 @@ class Model:
         left = {*INPUT_WORDS, "group_column", *type(self.configuration.split).model_fields}
         kept = {name: value for name, value in settings_of(self.configuration).items() if name not in left}
         return configure(self.application.configuration, {**kept, **settings})
+
+    def _known_positives(self) -> frozenset[str]:
+        """List the ids of the positives of validation and test, as far as the bundle says."""
+        path, task = self.path / PREDICTIONS, self.predictor.task
+        if task.kind != "binary" or not path.exists():
+            return frozenset()
+        return frozenset(pl.read_parquet(path).filter(pl.col("target") == task.labels[1])["id"].to_list())
 
     def _seen(self, identities: Fingerprints) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
         """Tell which inputs the model was trained or chosen on; None where the bundle does not say."""

@@ -32,6 +32,7 @@ from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, 
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.assessment import Assessment, assess, fit_rivals
+from primase.evaluation.contrasts import assess_contrast
 from primase.evaluation.intervals import Interval
 from primase.evaluation.per_label import fit_calibrator_of, uncalibrated
 from primase.events import Listener, Stages, silent
@@ -43,7 +44,6 @@ from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_fol
 from primase.report.records import input_hashes, write_json, write_records
 from primase.report.run import TrainingRun
 from primase.training.ensemble import fit_members
-from primase.training.fit import FitOptions
 from primase.training.fitted import Fitted
 from primase.versions import PRIMASE, versions
 
@@ -120,7 +120,7 @@ def train(
             members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
         predictor = _calibrated(encoder, task, members, configuration, parts["validation"])
         with stages("evaluate"):
-            assessment = _assess(workflow, predictor, audited, parts, listener)
+            assessment = _assess(workflow, predictor, audited, parts, configuration, listener=listener)
         with stages("explain"):
             insights = workflow.insights(predictor, parts["test"], listener)
         run = TrainingRun(
@@ -215,7 +215,7 @@ def _fit(
         configuration.training,
         seed=configuration.seed,
         folder=folder,
-        options=FitOptions(kind=task.kind),
+        options=workflow.fit_options(encoder, task, parts["train"], configuration),
         listener=listener,
     )
 
@@ -240,6 +240,8 @@ def _assess(
     predictor: Predictor[Any],
     audited: Audited,
     parts: Mapping[Part, Examples[Any]],
+    configuration: Configuration,
+    *,
     listener: Listener,
 ) -> Assessment:
     """Judge the network on test beside the baselines and probes, on all of it and on parts."""
@@ -253,7 +255,7 @@ def _assess(
     probes = tuple(workflow.probes(parts["train"]))
     baselines = tuple(workflow.baselines(predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
-    return assess(
+    assessment = assess(
         predictor.logits(test.inputs),
         predictor.calibrator,
         test,
@@ -263,6 +265,18 @@ def _assess(
         rivals=rivals,
         probes=[probe.name for probe in probes],
     )
+    contrasts = [
+        assess_contrast(
+            contrast,
+            predictor.logits(contrast.examples.inputs),
+            predictor.calibrator,
+            predictor.task,
+            rivals=rivals,
+            probes=[probe.name for probe in probes],
+        )
+        for contrast in workflow.contrasts(audited.labelled, partition, configuration)
+    ]
+    return assessment.with_contrasts(contrasts)
 
 
 def _write(folder: Path, run: TrainingRun, predictor: Predictor[Any], configuration: Configuration) -> dict[str, Any]:

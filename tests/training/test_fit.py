@@ -2,6 +2,7 @@ import logging
 import warnings
 from itertools import pairwise
 
+import lightning.pytorch as lightning
 import numpy as np
 import pytest
 import torch
@@ -176,6 +177,90 @@ def test_a_sampler_of_ones_own(data, tmp_path):
     heard = []
     fit(build(), *data, SETTINGS, seed=0, folder=tmp_path, options=options, listener=heard.append)
     assert next(event.total for event in heard if isinstance(event, Progress)) == 2 * 6
+
+
+def test_an_objective_of_the_network_is_used_in_training_alone(data, tmp_path):
+    asked = []
+
+    def objective(network, inputs, targets):
+        asked.append(len(targets))
+        assert network.training
+        return functional.cross_entropy(network(**inputs), 1 - targets) + 7
+
+    fitted = fit(build(), *data, SETTINGS, seed=0, folder=tmp_path, options=FitOptions(objective=objective))
+    assert sum(asked) == 200 * 6
+    assert all(row["train_loss"] > 7 for row in fitted.history)
+    assert all(row["validation_loss"] < 7 for row in fitted.history)
+    # It learned the opposite.
+    assert fitted.history[-1]["validation_accuracy"] < 0.5
+
+
+def test_the_loss_of_logits_as_an_objective_changes_nothing(data, tmp_path):
+    def objective(network, inputs, targets):
+        return functional.cross_entropy(network(**inputs), targets)
+
+    plain = fit(build(), *data, SETTINGS, seed=0, folder=tmp_path / "plain")
+    own = fit(build(), *data, SETTINGS, seed=0, folder=tmp_path / "own", options=FitOptions(objective=objective))
+    assert torch.equal(state(plain), state(own))
+
+
+def test_batches_are_of_one_group_where_there_are_groups(data, tmp_path):
+    train, _ = data
+    sides = (train.inputs.values[:, 0] > 0).long().numpy()
+    seen, heard = [], []
+
+    def transform(inputs, targets):
+        seen.append((inputs["points"][:, 0] > 0).tolist())
+        return inputs, targets
+
+    options = FitOptions(groups=sides, transform=transform)
+    fit(build(), *data, SETTINGS, seed=0, folder=tmp_path, options=options, listener=heard.append)
+    assert all(len(set(batch)) == 1 for batch in seen)
+    assert {batch[0] for batch in seen} == {False, True}
+    assert sum(map(len, seen)) == 200 * 6
+    assert next(event.total for event in heard if isinstance(event, Progress)) == len(seen)
+
+
+def test_a_resumed_training_in_groups_ends_where_the_whole_one_ends(data, tmp_path):
+    options = FitOptions(groups=np.arange(200) % 3)
+    settings = SETTINGS.model_copy(update={"schedule": "constant"})
+    whole = fit(build(), *data, settings, seed=0, folder=tmp_path / "whole", options=options)
+
+    def interrupt(event):
+        if isinstance(event, Epoch) and event.epoch == 4:
+            raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        fit(build(), *data, settings, seed=0, folder=tmp_path / "parts", options=options, listener=interrupt)
+    resumed = fit(build(7), *data, settings, seed=0, folder=tmp_path / "parts", options=options)
+    assert torch.equal(state(whole), state(resumed))
+    assert whole.history == resumed.history
+
+
+class Rates(lightning.Callback):
+    """Notes the size of each step before it is made."""
+
+    def __init__(self):
+        self.found = []
+
+    def on_train_batch_start(self, trainer, *_):
+        self.found.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
+def test_the_step_size_rises_and_falls_or_stays(data, tmp_path, schedule):
+    rates = Rates()
+    settings = SETTINGS.model_copy(update={"schedule": schedule})
+    fit(build(), *data, settings, seed=0, folder=tmp_path, options=FitOptions(callbacks=[rates]))
+    assert len(rates.found) == 13 * 6
+    if schedule == "constant":
+        assert set(rates.found) == {SETTINGS.learning_rate}
+    else:
+        top = rates.found.index(max(rates.found))
+        assert max(rates.found) == pytest.approx(SETTINGS.learning_rate, rel=0.02)
+        assert rates.found[:top] == sorted(rates.found[:top])
+        assert rates.found[top:] == sorted(rates.found[top:], reverse=True)
+        assert rates.found[-1] < 0.01 * SETTINGS.learning_rate
 
 
 def test_label_smoothing():

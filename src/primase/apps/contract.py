@@ -19,7 +19,7 @@ from primase.training.configuration import TrainingConfiguration
 if TYPE_CHECKING:  # the workflow loads torch, which takes seconds
     from primase.apps.workflow import Workflow
 
-Verb = Literal["train", "evaluate", "predict", "explain", "scan"]
+Verb = Literal["train", "evaluate", "predict", "explain", "scan", "rank", "embed"]
 
 
 class RemediesSection(Section):

@@ -27,7 +27,9 @@ def subject_of(application: Application, configuration: Configuration, out: Path
 
 def _dataset(configuration: Configuration) -> str:
     """Name the input as the user did."""
-    values = [value for name, value in settings_of(configuration).items() if name in INPUT_WORDS and value is not None]
+    values = [
+        value for name, value in settings_of(configuration.data).items() if name in INPUT_WORDS and value is not None
+    ]
     return ", ".join(value.name if isinstance(value, Path) else str(value) for value in values)
 
 

@@ -21,12 +21,14 @@ from primase.data.splits import Groups, Partition
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
 from primase.evaluation.baselines import Baseline
+from primase.evaluation.contrasts import Contrast
 from primase.evaluation.intervals import Units
 from primase.evaluation.probes import Probe
 from primase.events import Listener
 from primase.insight.attribution import Attribution
 from primase.predictor.predictor import Predictor
 from primase.report.sections import Section
+from primase.training.fit import FitOptions
 
 ConfigurationT = TypeVar("ConfigurationT", bound=Configuration)
 
@@ -107,6 +109,45 @@ class Scan:
         if self.minimum is not None and not 0 <= self.minimum <= 1:
             what = "this is no probability"
             raise ConfigurationError(what, where="minimum", got=str(self.minimum), wanted="a number from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which untested pairs to list, and how.
+
+    Parameters
+    ----------
+    top
+        How many, the most probable first.
+    prevalence
+        The share of all pairs that one believes to interact, from 0 to 1; None for what the known links make up.
+    among
+        Names of examples of which at least one must be in a pair; empty for all.
+    tested
+        Ids of examples that have been tested already, beside those of the training part.
+    """
+
+    top: int = 1000
+    prevalence: float | None = None
+    among: tuple[str, ...] = ()
+    tested: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is nothing to list, or the prevalence is no share.
+        """
+        if self.top < 1:
+            what = "there is nothing to list"
+            raise ConfigurationError(what, where="top", got=str(self.top), wanted="a whole number from 1")
+        if self.prevalence is not None and not 0 < self.prevalence < 1:
+            what = "this is no share"
+            raise ConfigurationError(
+                what, where="prevalence", got=str(self.prevalence), wanted="a number between 0 and 1"
+            )
 
 
 class Workflow(ABC, Generic[InputsT, ConfigurationT]):
@@ -200,6 +241,13 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def network(self, encoder: Encoder[InputsT], task: Task, configuration: ConfigurationT) -> nn.Module:
         """Build the untrained network."""
 
+    def fit_options(
+        self, encoder: Encoder[InputsT], task: Task, train: Examples[InputsT], configuration: ConfigurationT
+    ) -> FitOptions:
+        """Say what is particular about how the network learns."""
+        del encoder, train, configuration
+        return FitOptions(kind=task.kind)
+
     @abstractmethod
     def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Baseline]:
         """Name the simpler models that the network must beat."""
@@ -212,6 +260,13 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Name parts of the test set that are worth a look of their own."""
         del test, encoder
         return {}
+
+    def contrasts(
+        self, labelled: Labelled[InputsT], partition: Partition, configuration: ConfigurationT
+    ) -> Sequence[Contrast]:
+        """Ask the test in another way, such as beside negatives that are harder to tell."""
+        del labelled, partition, configuration
+        return ()
 
     @abstractmethod
     def columns(self, inputs: InputsT, encoder: Encoder[InputsT]) -> pl.DataFrame:
@@ -233,6 +288,18 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         del predictor, configuration, scan, listener
         what = "this application does not read genomes, and so cannot scan them"
         raise ConfigurationError(what, where="scan")
+
+    def rank(self, predictor: Predictor[InputsT], ranking: Ranking, listener: Listener) -> pl.DataFrame:
+        """List the most probable of all that has not been tested, where that has a meaning."""
+        del predictor, ranking, listener
+        what = "this application has no end of things to test, and so nothing to rank"
+        raise ConfigurationError(what, where="rank")
+
+    def embed(self, predictor: Predictor[InputsT], listener: Listener) -> pl.DataFrame:
+        """Give the numbers that the network has for each thing it knows, where it has any."""
+        del predictor, listener
+        what = "this application keeps no embedding"
+        raise ConfigurationError(what, where="embed")
 
     @abstractmethod
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:

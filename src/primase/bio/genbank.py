@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Final, Literal, cast
 
 import gb_io
 
 from primase.errors import ReadError
 
 Strand = Literal[1, -1]
+
+_TERM: Final = re.compile(r"(GO:\d{7}) - (.+) \[Evidence ([A-Z]+(?:, ?[A-Z]+)*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class OntologyTerm:
+    """What a protein is annotated with in the Gene Ontology, and on which evidence.
+
+    Parameters
+    ----------
+    accession
+        Such as ``"GO:0005671"``.
+    name
+        Such as ``"Ada2/Gcn5/Ada3 transcription activator complex"``.
+    evidence
+        The codes of all evidence, each once and sorted, such as ``("IDA", "IEA")``; https://geneontology.org explains
+        them.
+    """
+
+    accession: str
+    name: str
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,9 @@ class AnnotatedProtein:
         Where the coding sequence lies, in base pairs, 0-based and half-open, from its first to its last exon.
     strand
         1 for forward, -1 for reverse.
+    components
+        Where in the cell it is, and which complexes it is part of: terms of the Gene Ontology, each once, in the order
+        of the file.
     """
 
     locus_tag: str
@@ -51,6 +77,7 @@ class AnnotatedProtein:
     start: int
     end: int
     strand: Strand
+    components: tuple[OntologyTerm, ...] = ()
 
 
 def read_proteins(path: Path, member_pattern: str = "*.gb") -> Iterator[AnnotatedProtein]:
@@ -144,7 +171,19 @@ def _protein(feature: gb_io.Feature, qualifiers: dict[str, list[str]], chromosom
         start=min(start for start, _, _ in spans),
         end=max(end for _, end, _ in spans),
         strand=spans[0][2],
+        components=_terms(qualifiers.get("GO_component", ())),
     )
+
+
+def _terms(texts: Sequence[str]) -> tuple[OntologyTerm, ...]:
+    """Read what stands in the qualifier of an ontology, a line per publication; what is written otherwise is left."""
+    names: dict[str, str] = {}
+    evidence: dict[str, set[str]] = defaultdict(set)
+    for matched in filter(None, map(_TERM.match, texts)):
+        accession, name, codes = matched.groups()
+        names.setdefault(accession, name)
+        evidence[accession].update(code.strip() for code in codes.split(","))
+    return tuple(OntologyTerm(accession, name, tuple(sorted(evidence[accession]))) for accession, name in names.items())
 
 
 def spans_of(location: gb_io.Location, strand: Strand = 1) -> Iterator[tuple[int, int, Strand]]:

@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "predict": ("primase.cli.models:predict", "Predict with a trained model."),
     "explain": ("primase.cli.models:explain", "Show why a trained model says what it says."),
     "scan": ("primase.cli.models:scan", "Slide a trained model along a genome."),
+    "rank": ("primase.cli.models:rank", "List the most probable of all that has not been tested."),
+    "embed": ("primase.cli.models:embed", "Write the numbers that a model has for each thing it knows."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that act on a trained model: evaluate, predict, explain, scan."""
+"""Commands that act on a trained model: evaluate, predict, explain, scan, rank, embed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class BundleCommands(click.Group):
             "predict": _predict_command,
             "explain": _explain_command,
             "scan": _scan_command,
+            "rank": _rank_command,
+            "embed": _embed_command,
         }
         return make[str(ctx.info_name)](application, folder)
 
@@ -62,6 +64,16 @@ def explain() -> None:
 @click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
 def scan() -> None:
     """Slide a trained model along a genome; FILE ends in .parquet, .bed or .bw (bigWig)."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
+def rank() -> None:
+    """List the most probable of all that has not been tested; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
+def embed() -> None:
+    """Write the numbers that a model has for each thing it knows; FILE ends in .parquet, .csv or .tsv."""
 
 
 def _evaluate_command(application: Application, folder: Path) -> click.Command:
@@ -133,5 +145,47 @@ def _scan_command(application: Application, folder: Path) -> click.Command:
         with listening() as listener:
             written = models.load(folder).scan(inputs, out, listener=listener, **given(settings))
         printed(*(f"Wrote {path}" for path in written))
+
+    return command
+
+
+def _rank_command(application: Application, folder: Path) -> click.Command:
+    del application
+
+    @click.command("rank", help="List the untested pairs that the model is surest of.")
+    @click.option("--top", type=click.IntRange(min=1), help="How many pairs.  [default: 1000]")
+    @click.option(
+        "--prevalence",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="The share of all pairs that you believe to interact; by default what the known links make up.",
+    )
+    @click.option("--among", multiple=True, type=CommaSeparated(str), help="Only pairs with one of these proteins.")
+    @OutOption
+    def command(out: Path, among: tuple[tuple[str, ...], ...], **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        names = tuple(name for several in among for name in several)
+        with listening() as listener:
+            table = models.load(folder).rank(out, listener=listener, among=names, **given(settings))
+        printed(
+            f"Wrote {len(table):,} pairs to {out}; probabilities are for a prevalence of {table['prevalence'][0]:.2g}"
+        )
+
+    return command
+
+
+def _embed_command(application: Application, folder: Path) -> click.Command:
+    del application
+
+    @click.command("embed", help="Write the embedding of everything that the model knows.")
+    @OutOption
+    def command(out: Path) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            table = models.load(folder).embed(out, listener=listener)
+        printed(f"Wrote {len(table):,} rows to {out}")
 
     return command

@@ -70,6 +70,23 @@ class TableWords(Section):
     """Column whose equal values a split keeps together."""
 
 
+class GraphWords(Section):
+    """Input as a graph: pairs of proteins that interact, one a line."""
+
+    edges: Path | None = None
+    """Pairs that interact: CSV, TSV or spaces, STRING links, BioGRID tab3 or GraphML, also gzipped."""
+    nonedges: Path | None = None
+    """Pairs that do not interact, to learn from; drawn where missing."""
+    validation_edges: Path | None = None
+    """Pairs that interact, to validate on."""
+    validation_nonedges: Path | None = None
+    """Pairs that do not interact, to validate on; drawn where missing."""
+    test_edges: Path | None = None
+    """Pairs that interact, to test on."""
+    test_nonedges: Path | None = None
+    """Pairs that do not interact, to test on; drawn where missing."""
+
+
 def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
     """Refuse several inputs at once, one of a pair without the other, and parts of what has none.
 
@@ -96,9 +113,14 @@ def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
     if getattr(words, "group_column", None) is not None and getattr(words, "table", None) is None:
         message = "--group-column names a column of --table, which is not given"
         raise ValueError(message)
+    if getattr(words, "edges", None) is None:
+        for name in ("nonedges", "validation_edges", "validation_nonedges", "test_edges", "test_nonedges"):
+            if getattr(words, name, None) is not None:
+                message = f"{_flag(name)} needs --edges beside it"
+                raise ValueError(message)
     for part in ("", "test_", "validation_"):
         pair = [f"{part}{word}" for word in ("positives", "negatives")]
-        given = [name for name in pair if getattr(words, name) is not None]
+        given = [name for name in pair if getattr(words, name, None) is not None]
         if len(given) == 1:
             (absent,) = set(pair) - set(given)
             message = f"{_flag(given[0])} needs {_flag(absent)} beside it"
@@ -125,6 +147,7 @@ INPUT_WORDS: Final = frozenset(
         *DatasetWords.model_fields,
         *PairWords.model_fields,
         *HeaderWords.model_fields,
+        *GraphWords.model_fields,
         *(f"{part}table" for part in ("", "validation_", "test_")),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline, FittedBaseline
+from primase.evaluation.contrasts import AssessedContrast
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
 from primase.evaluation.intervals import Units
 from primase.evaluation.metrics import compare, evaluate, evaluate_subsets
@@ -35,6 +36,8 @@ class Assessment:
         Those of each baseline and probe, by name.
     descriptions
         A sentence on each baseline and probe, by name.
+    contrasts
+        The same of the test asked in another way.
     """
 
     evaluation: Evaluation
@@ -42,6 +45,22 @@ class Assessment:
     after: Probabilities
     others: Mapping[str, Probabilities] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    contrasts: Sequence[AssessedContrast] = ()
+
+    def with_contrasts(self, contrasts: Sequence[AssessedContrast]) -> Assessment:
+        """Put what was found on the test asked in another way beside the rest.
+
+        Raises
+        ------
+        ValueError
+            If two contrasts, or a contrast and a part of the test, have the same name.
+        """
+        names = [*self.evaluation.subsets, *(assessed.figures.name for assessed in contrasts)]
+        if len(set(names)) != len(names):
+            message = f"parts of the test and contrasts need different names: {', '.join(names)}"
+            raise ValueError(message)
+        figures = {assessed.figures.name: assessed.figures for assessed in contrasts}
+        return replace(self, evaluation=replace(self.evaluation, contrasts=figures), contrasts=tuple(contrasts))
 
 
 def fit_rivals(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from primase.data.tasks import Task
+from primase.evaluation.contrasts import ContrastFigures
 from primase.evaluation.intervals import Interval
 from primase.evaluation.per_label import AnyCalibrator
 
@@ -74,6 +75,8 @@ class Evaluation:
         Per baseline or probe, the network's metrics minus its, drawn together.
     intervals
         What the intervals were drawn over, as a sentence.
+    contrasts
+        The same of the test asked in another way, by what is different in it.
     """
 
     task: Task
@@ -84,6 +87,7 @@ class Evaluation:
     probes: Mapping[str, Metrics] = field(default_factory=dict)
     differences: Mapping[str, Metrics] = field(default_factory=dict)
     intervals: str = ""
+    contrasts: Mapping[str, ContrastFigures] = field(default_factory=dict)
 
     @property
     def main(self) -> Interval:
@@ -92,13 +96,29 @@ class Evaluation:
 
     def to_state(self) -> dict[str, Any]:
         """Describe the figures in JSON: the part of ``metrics.json`` that is about how good the model is."""
-        return {
+        # A reader of subsets finds those of the contrasts there, too.
+        subsets = {**self.subsets, **{name: figures.test for name, figures in self.contrasts.items()}}
+        state: dict[str, Any] = {
             "test": _state(self.test),
-            "subsets": {name: _state(metrics) for name, metrics in self.subsets.items()},
-            "baselines": {name: _state(metrics) for name, metrics in self.baselines.items()},
-            "probes": {name: _state(metrics) for name, metrics in self.probes.items()},
+            "subsets": _states(subsets),
+            "baselines": _states(self.baselines),
+            "probes": _states(self.probes),
             "calibration": self.calibration.to_state(),
         }
+        if self.contrasts:
+            state["contrasts"] = {
+                name: {
+                    "test": _state(figures.test),
+                    "baselines": _states(figures.baselines),
+                    "probes": _states(figures.probes),
+                }
+                for name, figures in self.contrasts.items()
+            }
+        return state
+
+
+def _states(several: Mapping[str, Metrics]) -> dict[str, dict[str, dict[str, float | None]]]:
+    return {name: _state(metrics) for name, metrics in several.items()}
 
 
 def _state(metrics: Metrics) -> dict[str, dict[str, float | None]]:

@@ -64,6 +64,8 @@ def explain_features(
     ids: Sequence[str],
     labels: Int[np.ndarray, "examples"],
     *,
+    others: float = 1.0,
+    shuffled: int = CONTROLS,
     listener: Listener = silent,
 ) -> Attribution:
     """Attribute the log-odds of a label to the parts of each example, in two ways that check each other.
@@ -76,14 +78,20 @@ def explain_features(
     ----------
     labels
         The index of the label to explain, per example.
+    others
+        The weight of all other parts while one is taken out. 1 leaves them as they are; less than that where many parts
+        say the same, of which each alone could be missed.
+    shuffled
+        How many networks with shuffled weights are asked as a control.
     """
     score = predictor.scorer()
-    controls = [randomised(predictor, seed).scorer() for seed in range(CONTROLS)]
+    controls = [randomised(predictor, seed).scorer() for seed in range(shuffled)]
     blocks: list[_Explained] = []
     for start in range(0, len(encoded), EXAMPLES_PER_BLOCK):
         positions = np.arange(start, min(start + EXAMPLES_PER_BLOCK, len(encoded)))
         label = torch.from_numpy(labels[positions].astype(np.int64))
-        block = _explain_block(score, controls, encoded.batch(positions), encoded.batch_owners(positions), label)
+        question = _Question(encoded.batch(positions), encoded.batch_owners(positions), label, others)
+        block = _explain_block(score, controls, question)
         blocks.append(replace(block, rows=block.rows + start))
         listener(Progress("explain", int(positions[-1]) + 1, len(encoded), "examples"))
     if sum(len(block.rows) for block in blocks) == 0:
@@ -96,13 +104,18 @@ def explain_features(
 _METHODS: Final = {ABLATION: "ablation", INTEGRATED_GRADIENTS: "gradients"}
 
 
-def _explain_block(
-    score: Score,
-    controls: Sequence[Score],
-    batch: Batch,
-    owners: Int[np.ndarray, "batch slots"],
-    label: Int[Tensor, "batch"],
-) -> _Explained:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """A block of examples, who owns their features, which label is explained, and how much the other parts weigh."""
+
+    batch: Batch
+    owners: Int[np.ndarray, "batch slots"]
+    label: Int[Tensor, "batch"]
+    others: float
+
+
+def _explain_block(score: Score, controls: Sequence[Score], question: _Question) -> _Explained:
+    batch, owners, label = question.batch, question.owners, question.label
     rows, columns = (owners >= 0).nonzero()
     # One number per pair of example and owner, and the number of the pair that each feature belongs to.
     width = int(owners.max(initial=0)) + 1
@@ -113,8 +126,8 @@ def _explain_block(
     return _Explained(
         rows=pairs // width,
         owners=pairs % width,
-        ablation=_ablate(score, batch, label, pairs // width, membership),
-        controls=np.stack([_ablate(control, batch, label, pairs // width, membership) for control in controls]),
+        ablation=_ablate(score, question, pairs // width, membership),
+        controls=np.stack([_ablate(control, question, pairs // width, membership) for control in controls]),
         gradients=np.bincount(pair_of_feature, weights=shares, minlength=len(pairs)),
         errors=errors,
         changes=changes,
@@ -124,24 +137,34 @@ def _explain_block(
 @torch.inference_mode()
 def _ablate(
     score: Score,
-    batch: Batch,
-    label: Int[Tensor, "batch"],
+    question: _Question,
     row_of_pair: Int[np.ndarray, "parts"],
     membership: tuple[Int[np.ndarray, "features"], Int[np.ndarray, "features"], Int[np.ndarray, "features"]],
 ) -> Float[np.ndarray, "parts"]:
     """Measure how far the score falls when each part that is there is taken out."""
-    whole = score(batch, label).double().numpy()
+    batch, label = question.batch, question.label
     fallen = np.empty(len(row_of_pair))
     _, columns, pair_of_feature = membership
+    whole = score(batch, label).double().numpy() if question.others == 1 else None
     for start in range(0, len(row_of_pair), PARTS_PER_BLOCK):
         stop = min(start + PARTS_PER_BLOCK, len(row_of_pair))
         rows = torch.from_numpy(row_of_pair[start:stop])
-        without = {name: tensor[rows] for name, tensor in batch.items()}
         chosen = (pair_of_feature >= start) & (pair_of_feature < stop)
-        without["weights"] = without["weights"].clone()
-        without["weights"][pair_of_feature[chosen] - start, columns[chosen]] = 0
-        fallen[start:stop] = whole[row_of_pair[start:stop]] - score(without, label[rows]).double().numpy()
+        own = (pair_of_feature[chosen] - start, columns[chosen])
+        block = {name: tensor[rows] for name, tensor in batch.items()}
+        weights = block["weights"]
+        without = {**block, "weights": (weights * question.others).index_put(_indices(own), torch.tensor(0.0))}
+        if whole is not None:
+            there = whole[row_of_pair[start:stop]]
+        else:
+            full = (weights * question.others).index_put(_indices(own), weights[own])
+            there = score({**block, "weights": full}, label[rows]).double().numpy()
+        fallen[start:stop] = there - score(without, label[rows]).double().numpy()
     return fallen
+
+
+def _indices(places: tuple[Int[np.ndarray, "features"], ...]) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(place) for place in places)
 
 
 def _integrate(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from primase.data.audit import Finding
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.metrics import metric_title
+from primase.report.contrasts import contrast_section, contrast_sentences, contrast_warnings
 from primase.report.page import render_page
 from primase.report.performance import headline_metrics
 from primase.report.sections import Block, BulletList, Callout, Section, Table
@@ -32,10 +33,16 @@ def evaluation_page(
     blocks.append(
         Table(columns, rows, "The model on these data, each figure with its 95 % interval.", evaluation.intervals)
     )
+    blocks[:0] = contrast_warnings(evaluation)
     others = [finding.text for finding in findings if finding.severity != "warning"]
-    sections = [Section("How good it is on these data", blocks), Section("The data", [BulletList(others)])]
-    subtitle = f"{metric_title(evaluation.task.main_metric)} {evaluation.main} on new data."
-    return render_page(question, subtitle, sections, facts=facts, version=version)
+    sections = [
+        Section("How good it is on these data", blocks),
+        *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
+        Section("The data", [BulletList(others)]),
+    ]
+    subtitle = [f"{metric_title(evaluation.task.main_metric)} {evaluation.main} on new data."]
+    subtitle += contrast_sentences(evaluation)
+    return render_page(question, " ".join(subtitle), sections, facts=facts, version=version)
 
 
 def metrics_state(

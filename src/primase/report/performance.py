@@ -191,6 +191,11 @@ def labels_left_out(run: TrainingRun) -> str:
     return f"{more:,} more labels are in metrics.json." if more > 0 else ""
 
 
+def bounds_text(interval: Interval) -> str:
+    """Write the ends of an interval as the note of a key figure."""
+    return f"95 %: {interval.low:.3f} to {interval.high:.3f}" if interval.has_bounds else "no interval"
+
+
 def capitalised(text: str) -> str:
     """Begin a text with a capital letter, and leave the rest as it is."""
     return text[:1].upper() + text[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from primase.data.tasks import Task
+from primase.evaluation.contrasts import AssessedContrast
 from primase.report.card import ModelCard, render_card
+from primase.report.contrasts import contrast_sentences
 from primase.report.page import write_page
 from primase.report.performance import headline_metrics, metrics_table
 from primase.report.run import TrainingRun
@@ -19,6 +23,7 @@ from primase.report.training import training_page
 METRICS = "metrics.json"
 MEMBERS = "members.parquet"
 PREDICTIONS = "predictions.parquet"
+CONTRASTS = "contrasts.parquet"
 REPORT = "report.html"
 CARD = "card.md"
 
@@ -35,6 +40,8 @@ def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
     write_json(folder / METRICS, metrics)
     members_table(run).write_parquet(folder / MEMBERS)
     predictions_table(run).write_parquet(folder / PREDICTIONS)
+    if run.assessment.contrasts:
+        contrasts_table(run.task, run.assessment.contrasts).write_parquet(folder / CONTRASTS)
     write_page(folder / REPORT, training_page(run))
     (folder / CARD).write_text(render_card(model_card(run)), encoding="utf-8")
     return metrics
@@ -93,6 +100,29 @@ def predictions_table(run: TrainingRun) -> pl.DataFrame:
     return pl.concat(blocks)
 
 
+def contrasts_table(task: Task, contrasts: Sequence[AssessedContrast]) -> pl.DataFrame:
+    """List the calibrated predictions on the test asked in another way, from which its figures can be recomputed.
+
+    Parameters
+    ----------
+    contrasts
+        At least one.
+    """
+    blocks = []
+    for assessed in contrasts:
+        examples = assessed.contrast.examples
+        known = pl.DataFrame(
+            {
+                "id": examples.ids.astype(str),
+                "contrast": [assessed.figures.name] * len(examples),
+                "group": assessed.contrast.units.index.astype(np.int64),
+            }
+        )
+        targets, predictions = task.target_columns(examples.targets), task.prediction_columns(assessed.probabilities)
+        blocks.append(pl.concat([known, targets, predictions], how="horizontal"))
+    return pl.concat(blocks)
+
+
 def model_card(run: TrainingRun) -> ModelCard:
     """Say in the words of a model card what the model is for, and how good it is."""
     own, sizes = run.subject.card, run.partition.sizes
@@ -113,7 +143,7 @@ def model_card(run: TrainingRun) -> ModelCard:
         ),
         metrics=metrics_table(run.assessment.evaluation, headline_metrics(run.assessment.evaluation)),
         calibration=run.assessment.evaluation.calibration.note,
-        limits=list(own.get("Limits", ())),
+        limits=[*own.get("Limits", ()), *contrast_sentences(run.assessment.evaluation)],
         reproduce=run.subject.command,
         model=(
             f"{run.subject.architecture}; {len(run.members)} network(s), best epoch {network.best_epoch} of "

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from primase.data.audit import TWINS, Finding
 from primase.data.splits import PARTS
-from primase.evaluation.intervals import Interval
 from primase.evaluation.metrics import metric_title
 from primase.evaluation.probes import probe_verdict
+from primase.report.contrasts import contrast_section, contrast_sentences, contrast_tiles, contrast_warnings
 from primase.report.figures.training import learning_curves
 from primase.report.page import render_page
 from primase.report.performance import (
     MOST_LABELS,
     best_rival,
+    bounds_text,
     calibration_section,
     capitalised,
     comparison_section,
@@ -37,10 +38,12 @@ from primase.report.sections import (
 
 def training_page(run: TrainingRun) -> str:
     """Compose the report of a training run as one HTML page."""
+    evaluation = run.assessment.evaluation
     sections = [
         _result(run),
         _data(run),
         comparison_section(run),
+        *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
         discrimination_section(run),
         calibration_section(run),
         *run.insights,
@@ -66,11 +69,12 @@ def _answer(run: TrainingRun) -> str:
     verdict = "about as good as"
     if difference.excludes(0.0):
         verdict = "better than" if difference.value > 0 else "worse than"
-    return (
+    answer = (
         f"On {run.partition.sizes['test']:,} test examples the network reaches {metric_title(accuracy)} of "
         f"{evaluation.test[accuracy]:.3f} and {metric_title(main)} of {evaluation.main}: {verdict} the best baseline "
         f"({best}, {metrics[main]})."
     )
+    return " ".join([answer, *contrast_sentences(evaluation)])
 
 
 def _result(run: TrainingRun) -> Section:
@@ -79,13 +83,21 @@ def _result(run: TrainingRun) -> Section:
     main = evaluation.task.main_metric
     accuracy, ece = (evaluation.test[evaluation.task.metric(name)] for name in ("accuracy", "ece"))
     tiles = [
-        KeyFigure("Accuracy", f"{accuracy.value:.3f}", _bounds(accuracy)),
-        KeyFigure(capitalised(metric_title(main)), f"{evaluation.main.value:.3f}", _bounds(evaluation.main)),
+        KeyFigure("Accuracy", f"{accuracy.value:.3f}", bounds_text(accuracy)),
+        KeyFigure(_main_name(run), f"{evaluation.main.value:.3f}", bounds_text(evaluation.main)),
+        *contrast_tiles(evaluation),
         KeyFigure("Best baseline", f"{metrics[main].value:.3f}", f"{metric_title(main)}, {best}"),
-        KeyFigure("Calibration error", f"{ece.value:.3f}", _bounds(ece)),
+        KeyFigure("Calibration error", f"{ece.value:.3f}", bounds_text(ece)),
     ]
-    blocks: list[Block] = [KeyFigures(tiles), *_difference(run), *_gap(run)]
+    blocks: list[Block] = [KeyFigures(tiles), *_difference(run), *contrast_warnings(evaluation), *_gap(run)]
     return Section("The result", [*blocks, *_probes(run)])
+
+
+def _main_name(run: TrainingRun) -> str:
+    """Name the main metric, and what the main test has where it is also asked in another way."""
+    name = capitalised(metric_title(run.task.main_metric))
+    ways = [figures.main_name for figures in run.assessment.evaluation.contrasts.values()]
+    return f"{name}, {ways[0]}" if ways else name
 
 
 def _difference(run: TrainingRun) -> list[Block]:
@@ -193,7 +205,3 @@ def _reproduce(run: TrainingRun) -> Section:
         f"{run.subject.paper_section} (Li et al. 2019, Deep learning in bioinformatics)."
     )
     return Section("How to do it again", [Command(run.subject.command), Paragraph(text)])
-
-
-def _bounds(interval: Interval) -> str:
-    return f"95 %: {interval.low:.3f} to {interval.high:.3f}" if interval.has_bounds else "no interval"

@@ -18,6 +18,8 @@ class TrainingConfiguration(Section):
     """The most examples per step; fewer where there are few, so that an epoch has some forty steps."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """The highest step size of the Adam optimiser."""
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    """Let the step size rise and fall over the run, or keep it."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay (AdamW)."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

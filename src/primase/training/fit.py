@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
+from jaxtyping import Integer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
@@ -22,9 +24,9 @@ from primase.events import Listener, silent
 from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
 from primase.training.configuration import TrainingConfiguration
 from primase.training.fitted import Fitted
-from primase.training.losses import Loss, loss_of
-from primase.training.modules import VALIDATION_LOSS, BatchTransform, SupervisedModule
-from primase.training.sampling import OrderedBatches, ShuffledBatches
+from primase.training.losses import Loss, loss_of, objective_of
+from primase.training.modules import VALIDATION_LOSS, BatchTransform, Objective, SupervisedModule
+from primase.training.sampling import GroupedBatches, OrderedBatches, ShuffledBatches
 
 LAST = "last"
 BEST = "best"
@@ -43,6 +45,10 @@ class FitOptions:
         What is learned; it decides the loss where none is given.
     loss
         Of logits and targets; cross-entropy by default.
+    objective
+        Of the network, a batch and its targets, in the place of the loss of its logits.
+    groups
+        A number per training example: the examples of a batch are all of one group.
     sampler
         Batches of training positions, with ``set_epoch``; shuffled by default.
     transform
@@ -55,6 +61,8 @@ class FitOptions:
 
     kind: TaskKind = "multiclass"
     loss: Loss | None = None
+    objective: Objective | None = None
+    groups: Integer[np.ndarray, "examples"] | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
     callbacks: Sequence[lightning.Callback] = ()
@@ -81,10 +89,10 @@ def fit(
         same weights as a run that was never interrupted.
     """
     chosen = options or FitOptions()
-    sampler = chosen.sampler or ShuffledBatches(len(train), _batch_size(len(train), configuration), seed)
+    sampler = chosen.sampler or _shuffled(len(train), configuration, seed, chosen.groups)
     steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
-    loss = chosen.loss or loss_of(chosen.kind, configuration.label_smoothing)
-    module = SupervisedModule(network, chosen.kind, loss, configuration, steps=steps, transform=chosen.transform)
+    objective = chosen.objective or objective_of(chosen.loss or loss_of(chosen.kind, configuration.label_smoothing))
+    module = SupervisedModule(network, chosen.kind, objective, configuration, steps=steps, transform=chosen.transform)
     events = EpochEvents("train", listener)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION_LOSS, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False)
@@ -132,6 +140,13 @@ def _was_over(checkpoint: Path, configuration: TrainingConfiguration, events: Ep
         return False
     events.load_state_dict(history)
     return True
+
+
+def _shuffled(
+    examples: int, configuration: TrainingConfiguration, seed: int, groups: Integer[np.ndarray, "examples"] | None
+) -> Sampler[Any]:
+    size = _batch_size(examples, configuration)
+    return ShuffledBatches(examples, size, seed) if groups is None else GroupedBatches(groups, size, seed)
 
 
 def _batch_size(examples: int, configuration: TrainingConfiguration) -> int:

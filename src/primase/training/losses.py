@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from primase.data.tasks import MULTILABEL, TaskKind
@@ -52,3 +52,12 @@ def accuracy_of(kind: TaskKind) -> Loss:
 def known_answers(targets: Tensor) -> int:
     """Count the answers of a batch, by which its mean loss weighs among others."""
     return max(int(torch.count_nonzero(targets >= 0)), 1)
+
+
+def objective_of(loss: Loss) -> Callable[[nn.Module, dict[str, Tensor], Tensor], Tensor]:
+    """Make the objective that most networks learn by: the loss between their logits and the targets."""
+
+    def objective(network: nn.Module, inputs: dict[str, Tensor], targets: Tensor) -> Tensor:
+        return loss(network(**inputs), targets)
+
+    return objective

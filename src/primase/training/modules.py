@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from primase.data.encoding import Batch
 from primase.data.tasks import TaskKind
 from primase.training.configuration import TrainingConfiguration
-from primase.training.losses import Loss, accuracy_of, known_answers, loss_of
+from primase.training.losses import accuracy_of, known_answers, loss_of
 
+Objective = Callable[[nn.Module, Batch, Tensor], Tensor]
 BatchTransform = Callable[[Batch, Tensor], tuple[Batch, Tensor]]
 
 VALIDATION_LOSS: Final = "validation_loss"
@@ -31,8 +32,8 @@ class SupervisedModule(lightning.LightningModule):
     kind
         What is learned; it decides what is measured on validation: always the plain cross-entropy, so that stopping
         does not depend on how training was made harder.
-    loss
-        Of logits and targets, to train with.
+    objective
+        Of the network, the tensors of a batch and its targets: what training makes small.
     steps
         The number of training steps in all, over which the learning rate rises and falls.
     transform
@@ -43,7 +44,7 @@ class SupervisedModule(lightning.LightningModule):
         self,
         network: nn.Module,
         kind: TaskKind,
-        loss: Loss,
+        objective: Objective,
         configuration: TrainingConfiguration,
         *,
         steps: int,
@@ -51,7 +52,7 @@ class SupervisedModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.loss = loss
+        self.objective = objective
         self.validation_criterion = loss_of(kind, label_smoothing=0.0)
         self.accuracy = accuracy_of(kind)
         self.configuration = configuration
@@ -61,7 +62,7 @@ class SupervisedModule(lightning.LightningModule):
     def training_step(self, batch: tuple[Batch, Tensor], _index: int) -> Tensor:
         """Return the loss of one batch."""
         inputs, targets = batch if self.transform is None else self.transform(*batch)
-        loss = self.loss(self.network(**inputs), targets)
+        loss = self.objective(self.network, inputs, targets)
         self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
         return loss
 
@@ -74,11 +75,16 @@ class SupervisedModule(lightning.LightningModule):
         self.log_dict(measured, on_step=False, on_epoch=True, batch_size=known_answers(targets), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Make Adam with decoupled weight decay, and a learning rate that rises for a tenth of the time, then falls."""
+        """Make Adam with decoupled weight decay, and a learning rate that rises for a tenth of the time, then falls.
+
+        Or one that stays, where the schedule is to be constant.
+        """
         settings = self.configuration
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        if settings.schedule == "constant":
+            return optimizer
         # OneCycleLR divides by zero where the rise takes exactly one step.
         rise = 0.2 if self.steps == 10 else 0.1
         schedule = torch.optim.lr_scheduler.OneCycleLR(

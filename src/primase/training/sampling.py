@@ -45,6 +45,47 @@ class ShuffledBatches(Sampler[Integer[np.ndarray, "batch"]]):
 
 
 @final
+class GroupedBatches(Sampler[Integer[np.ndarray, "batch"]]):
+    """Batches of positions in an order drawn anew each epoch, those of a batch all of one group.
+
+    Every batch of a group is about as large as the others of it.
+
+    Parameters
+    ----------
+    groups
+        A number per example.
+    batch_size
+        The most examples in a batch.
+    """
+
+    def __init__(self, groups: Integer[np.ndarray, "examples"], batch_size: int, seed: int) -> None:
+        order = np.argsort(groups, kind="stable")
+        self.members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return sum(math.ceil(len(group) / self.batch_size) for group in self.members)
+
+    def __iter__(self) -> Iterator[Indices]:
+        """Yield the positions of each batch."""
+        generator = np.random.default_rng([self.seed, self.epoch])
+        batches = [
+            batch
+            for group in self.members
+            for batch in np.array_split(generator.permutation(group), math.ceil(len(group) / self.batch_size))
+        ]
+        for number in generator.permutation(len(batches)):
+            yield batches[number]
+
+
+@final
 class OrderedBatches(Sampler[Integer[np.ndarray, "batch"]]):
     """Batches of positions in their order."""
 

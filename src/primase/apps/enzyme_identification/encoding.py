@@ -21,13 +21,12 @@ from functools import cached_property
 from typing import Any, Final, final
 
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from primase.apps.enzyme_identification.proteins import Proteins
-from primase.bio.alphabets import PROTEIN
+from primase.bio.composition import describe_sequences
 from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Indices
 from primase.errors import BundleError
@@ -51,13 +50,6 @@ def name_pieces(name: str) -> set[str]:
     marked = f"<{name.lower()}>"
     pieces = {marked[at : at + size] for size in _PIECE_LENGTHS for at in range(len(marked) - size + 1)}
     return pieces | {word for word in re.split(r"[^a-z]+", name.lower()) if len(word) > 1}
-
-
-def describe_sequences(sequences: pl.Series) -> Float[np.ndarray, "proteins columns"]:
-    """Summarise sequences by the logarithm of their length and the share of each of the twenty amino acids."""
-    lengths = sequences.str.len_bytes().cast(pl.Float64)
-    shares = [sequences.str.count_matches(letter, literal=True) / lengths for letter in PROTEIN.letters]
-    return np.column_stack([np.log(lengths.to_numpy()), *(share.to_numpy() for share in shares)])
 
 
 @final

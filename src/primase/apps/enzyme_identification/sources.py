@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from primase.data import yeast_genome
-from primase.data.sources import PackageMember, Source, SourceFile, Url
+from primase.data import pfam, yeast_genome
+from primase.data.sources import Source, SourceFile, Url
 
 _APPLICATION: Final = "enzyme-identification"
-
-_PFAM_ARTICLE: Final = (
-    "Mistry J, Chuguransky S, Williams L, et al. Pfam: The protein families database in 2021. "
-    "Nucleic Acids Research 49(D1):D412-D419 (2021), doi:10.1093/nar/gkaa913"
-)
 
 YEAST_PROTEOME: Final = Source(
     name="yeast-proteome",
@@ -35,19 +30,12 @@ PFAM_SUBSET: Final = Source(
         "biased to biosynthetic families, so that many proteins of other kinds show no domain."
     ),
     application=_APPLICATION,
-    licence="CC0-1.0 (Pfam); the package that carries it, whose code is not used, is GPL-3.0-or-later",
+    licence=pfam.SUBSET_LICENCE,
     citation=(
-        f"{_PFAM_ARTICLE}; Carroll LM, Larralde M, Fleck JS, et al. Accurate de novo identification of biosynthetic "
+        f"{pfam.CITATION}; Carroll LM, Larralde M, Fleck JS, et al. Accurate de novo identification of biosynthetic "
         "gene clusters with GECCO. bioRxiv (2021), doi:10.1101/2021.05.03.442509"
     ),
-    files=(
-        SourceFile(
-            name="Pfam.h3m",
-            sha256="4383aa81f2ba9ce1f78334f6e249e0a8e69b9c0e8d4d9e69d144350597dac9c5",
-            size_bytes=91_784_892,
-            places=(PackageMember("gecco", "0.11.0", "gecco/hmmer/Pfam.h3m"),),
-        ),
-    ),
+    files=(pfam.SUBSET_FILE,),
 )
 
 # Pfam's "current release" changes in place and has no fixed sha256, so a numbered release is registered: the one that
@@ -60,7 +48,7 @@ PFAM_A: Final = Source(
     ),
     application=_APPLICATION,
     licence="CC0-1.0",
-    citation=_PFAM_ARTICLE,
+    citation=pfam.CITATION,
     files=(
         SourceFile(
             name="Pfam-A.hmm.gz",

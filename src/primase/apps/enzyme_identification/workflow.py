@@ -15,11 +15,12 @@ from torch import nn
 from primase.apps.enzyme_identification import pages
 from primase.apps.enzyme_identification.app import EnzymeConfiguration
 from primase.apps.enzyme_identification.data import read_labelled, stream_unlabelled
-from primase.apps.enzyme_identification.encoding import ProteinEncoder, describe_sequences
+from primase.apps.enzyme_identification.encoding import ProteinEncoder
 from primase.apps.enzyme_identification.model import EnzymeNetwork
 from primase.apps.enzyme_identification.proteins import Proteins
 from primase.apps.enzyme_identification.simulator import simulate
 from primase.apps.workflow import Explanation, Labelled, Simulated, Workflow
+from primase.bio.composition import describe_sequences
 from primase.bio.similarity import cluster_sequences, nearest_similarity
 from primase.data.audit import Finding, Fingerprints
 from primase.data.encoding import Encoder, EncoderState

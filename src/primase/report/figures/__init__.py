@@ -5,20 +5,30 @@ from primase.report.figures.confusion import confusion
 from primase.report.figures.discrimination import Scores, precision_recall, roc
 from primase.report.figures.distribution import histogram
 from primase.report.figures.importance import contributions, effects
+from primase.report.figures.neighbourhood import neighbourhood
+from primase.report.figures.paired import PairedScore, paired
 from primase.report.figures.reliability import reliability
+from primase.report.figures.scatter import scatter
+from primase.report.figures.shared_neighbours import Neighbourhood, SharedNeighbour
 from primase.report.figures.training import learning_curves
 
 __all__ = [
     "ModelKind",
+    "Neighbourhood",
+    "PairedScore",
     "Score",
     "Scores",
+    "SharedNeighbour",
     "confusion",
     "contributions",
     "effects",
     "histogram",
     "intervals",
     "learning_curves",
+    "neighbourhood",
+    "paired",
     "precision_recall",
     "reliability",
     "roc",
+    "scatter",
 ]

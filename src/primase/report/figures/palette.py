@@ -13,6 +13,7 @@ INK: Final = "#0a0b01"
 MUTED: Final = "#0a0b02"
 GRID: Final = "#0a0b03"
 HEAT: Final = "#0a0b04"
+SURFACE: Final = "#0a0b05"
 SERIES: Final = ("#0a0b11", "#0a0b12", "#0a0b13", "#0a0b14", "#0a0b15", "#0a0b16", "#0a0b17")
 
 # What follows the comma is used where a drawing stands outside the page.
@@ -21,6 +22,7 @@ VARIABLES: Final = {
     MUTED: "var(--muted,#59636e)",
     GRID: "var(--grid,#e3e7eb)",
     HEAT: "var(--heat,#0072b2)",
+    SURFACE: "var(--surface,#ffffff)",
     **{colour: f"var(--series-{number},#0072b2)" for number, colour in enumerate(SERIES, start=1)},
 }
 

@@ -106,6 +106,13 @@ class Sheet:
             (left / self.width, bottom / self.height, width / self.width, height / self.height)
         )
 
+    def overlay(self) -> Axes:
+        """Add an area over everything drawn so far, whose coordinates are the pixels of the sheet."""
+        axes = self._figure.add_axes((0, 0, 1, 1), zorder=1)
+        axes.set(xlim=(0, self.width), ylim=(self.height, 0))
+        axes.axis("off")
+        return axes
+
     def text(
         self,
         place: tuple[float, float],

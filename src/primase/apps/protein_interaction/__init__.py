@@ -1,0 +1,1 @@
+"""The application that asks: which proteins interact."""

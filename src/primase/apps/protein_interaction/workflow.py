@@ -1,0 +1,390 @@
+"""The work of protein interaction, from a graph to ranked pairs and their explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Shaped
+from torch import Tensor, nn
+
+from primase.apps.protein_interaction import pages
+from primase.apps.protein_interaction.configuration import GraphData, InteractionConfiguration, PairSplit
+from primase.apps.protein_interaction.datasets import dataset_files
+from primase.apps.protein_interaction.embedding import embedding_table
+from primase.apps.protein_interaction.encoding import PairEncoder
+from primase.apps.protein_interaction.explaining import explain_links
+from primase.apps.protein_interaction.model import InteractionNetwork, ProteinClassifier, ProteinEmbedding
+from primase.apps.protein_interaction.node_rivals import protein_baselines, protein_probes
+from primase.apps.protein_interaction.pairs import ProteinPairs
+from primase.apps.protein_interaction.ranking import rank_pairs
+from primase.apps.protein_interaction.reading import (
+    GraphInput,
+    read_graph,
+    read_node_labels,
+    read_pairs_to_predict,
+    read_proteins_to_predict,
+)
+from primase.apps.protein_interaction.rivals import baselines, probes
+from primase.apps.protein_interaction.simulator import simulate
+from primase.apps.protein_interaction.splitting import draw_examples
+from primase.apps.protein_interaction.unlinked import contrast_negatives
+from primase.apps.workflow import Explanation, Labelled, Ranking, Simulated, Workflow
+from primase.bio.graphs import Graph
+from primase.bio.topology import other_degrees
+from primase.data.audit import Finding, Fingerprints
+from primase.data.encoding import Batch, Encoder, EncoderState
+from primase.data.examples import Examples
+from primase.data.labels import order_labels
+from primase.data.splits import Fractions, Groups, Partition
+from primase.data.tasks import Task
+from primase.errors import InputError
+from primase.evaluation.baselines import Baseline
+from primase.evaluation.contrasts import Contrast
+from primase.evaluation.intervals import Units
+from primase.evaluation.probes import Probe
+from primase.events import Listener
+from primase.predictor.predictor import Predictor
+from primase.report.sections import Section
+from primase.training.fit import FitOptions
+from primase.training.losses import loss_of
+from primase.training.sampling import OrderedBatches
+
+INTERACTION: Final = Task("binary", ("no interaction", "interaction"))
+UNIT: Final = "unit"
+SEEN: Final = "seen"
+PART: Final = "part"
+NEGATIVES: Final = "negatives"
+
+_MEANING: Final = {
+    "uniform": (
+        "Uniform negatives are any two proteins without a known interaction. Most proteins have few partners, and most "
+        "interactions are of proteins with many, so that counting partners goes a long way."
+    ),
+    "degree-matched": (
+        "Degree-matched negatives keep one protein of each interaction and swap the other for one that has about as "
+        "many partners, so that counting partners does not help."
+    ),
+    "given": "The negatives of the test are those that were given.",
+}
+_READING: Final = (
+    "Go by the figures under uniform negatives to screen all pairs of a proteome, where finding the proteins with many "
+    "partners is part of the task; go by those under degree-matched negatives to choose the partners of one protein. "
+    "A model is best at what it was trained with: --negatives says which."
+)
+_SUBSETS: Final = {
+    "C1": "C1: both proteins seen in training",
+    "C2": "C2: one protein seen in training",
+    "C3": "C3: no protein seen in training",
+}
+
+
+@final
+class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
+    """Read, divide, learn and explain the links of a graph of proteins."""
+
+    def read(
+        self, configuration: InteractionConfiguration, task: Task | None, listener: Listener
+    ) -> Labelled[ProteinPairs]:
+        """Read the graph; draw pairs without interaction beside its links, or take the labels of its proteins."""
+        graph = read_graph(_with_files(configuration.data, listener), listener)
+        if configuration.data.node_labels is not None:
+            _refuse_words_of_pairs(configuration.split)
+            return _labelled_proteins(graph, configuration.data, task)
+        return _labelled_pairs(graph, configuration)
+
+    def stream(
+        self,
+        path: Path,
+        configuration: InteractionConfiguration,
+        encoder: Encoder[ProteinPairs],
+        listener: Listener,
+    ) -> Iterator[Examples[ProteinPairs]]:
+        """Read pairs, or proteins, to predict."""
+        own = _pair_encoder(encoder)
+        read = read_pairs_to_predict if own.width == 2 else read_proteins_to_predict
+        ids, inputs = read(path, _with_files(configuration.data, listener), own.proteins, listener)
+        yield Examples(ids, inputs, np.full(len(ids), -1, dtype=np.int64))
+
+    def units(
+        self,
+        examples: Examples[ProteinPairs],
+        policy: str,
+        configuration: InteractionConfiguration,
+        listener: Listener,
+    ) -> Groups:
+        """Keep a link and the pair that was drawn to match it together."""
+        del configuration, listener
+        return np.arange(len(examples)) if policy == "node-disjoint" else examples.groups[UNIT]
+
+    def unit_name(self, policy: str) -> str:
+        """Name what a split keeps together."""
+        return {"degree-matched": "matched link-negative pair", "node-disjoint": "protein"}.get(policy, "pair")
+
+    def policy(self, examples: Examples[ProteinPairs], configuration: InteractionConfiguration) -> str:
+        """Say what ``auto`` was taken for when the pairs were drawn."""
+        if configuration.split.split != "auto":
+            return configuration.split.split
+        if examples.parts is not None:
+            return "given"
+        matched = NEGATIVES in examples.covariates and "degree-matched" in examples.covariates[NEGATIVES][:1]
+        return "degree-matched" if matched else "random"
+
+    def parts(
+        self, examples: Examples[ProteinPairs], policy: str, configuration: InteractionConfiguration
+    ) -> Shaped[np.ndarray, "examples"] | None:
+        """Name the parts that were given, or that follow from those of the proteins."""
+        del configuration
+        return examples.covariates[PART] if policy == "node-disjoint" else examples.parts
+
+    def resampled(self, examples: Examples[ProteinPairs], units: Groups, policy: str) -> Units:
+        """Draw intervals over the proteins that were held out, where proteins were: their pairs are not independent."""
+        if policy != "node-disjoint":
+            return Units.of(units, self.unit_name(policy))
+        return Units.of(examples.groups["held out"], "held-out protein")
+
+    @property
+    def input_name(self) -> str:
+        """Name what is compared."""
+        return "pair of proteins"
+
+    def fingerprints(self, inputs: ProteinPairs) -> Fingerprints:
+        """Write the names of each pair in their order."""
+        return _joined(inputs)
+
+    def fit_encoder(
+        self, train: Examples[ProteinPairs], configuration: InteractionConfiguration
+    ) -> Encoder[ProteinPairs]:
+        """Make the message graph of the training links."""
+        return PairEncoder.fit(train, configuration)
+
+    def load_encoder(self, state: EncoderState) -> Encoder[ProteinPairs]:
+        """Read the message graph of a bundle."""
+        return PairEncoder.from_state(state)
+
+    def network(self, encoder: Encoder[ProteinPairs], task: Task, configuration: InteractionConfiguration) -> nn.Module:
+        """Build the network that scores pairs, or classifies proteins."""
+        own, settings = _pair_encoder(encoder), configuration.network
+        embedding = ProteinEmbedding(own.proteins.features, own.views, settings)
+        if own.width == 1:
+            return ProteinClassifier(embedding, settings.hidden[-1], task.outputs)
+        return InteractionNetwork(embedding, settings, len(own.proteins))
+
+    def fit_options(
+        self,
+        encoder: Encoder[ProteinPairs],
+        task: Task,
+        train: Examples[ProteinPairs],
+        configuration: InteractionConfiguration,
+    ) -> FitOptions:
+        """Learn each fold from the graph that lacks it, or all pairs at once."""
+        own, settings = _pair_encoder(encoder), configuration.network
+        loss = loss_of(task.kind, configuration.training.label_smoothing)
+        exact = settings.pairs == "exact" and own.width == 2
+
+        def objective(network: nn.Module, inputs: Batch, targets: Tensor) -> Tensor:
+            assert isinstance(network, InteractionNetwork | ProteinClassifier)
+            value = network.exact_loss() if exact else loss(network(**inputs), targets)  # type: ignore[operator]  # exact is for pairs
+            divergence = network.embedding.divergence
+            # As in Kipf and Welling (2016): the divergence of all proteins is spread over the entries of a row.
+            return value if divergence is None else value + divergence / len(own.proteins)
+
+        if exact:
+            # A step is about all pairs, whatever the batch.
+            return FitOptions(kind=task.kind, objective=objective, sampler=OrderedBatches(1, 1))
+        groups = own.encode(train.inputs).folds if own.folds else None
+        return FitOptions(kind=task.kind, objective=objective, groups=groups)
+
+    def baselines(self, encoder: Encoder[ProteinPairs]) -> Sequence[Baseline]:
+        """Name the classic scores of pairs; for single proteins, what their features tell without the graph."""
+        own = _pair_encoder(encoder)
+        return baselines(own.graph) if own.width == 2 else protein_baselines(own)
+
+    def probes(self, train: Examples[ProteinPairs]) -> Sequence[Probe]:
+        """Name the degrees: how many links a protein has says nothing of the pair."""
+        nodes, proteins = train.inputs.nodes, train.inputs.proteins
+        if proteins.graph is not None:
+            return protein_probes(proteins.graph)
+        return probes(Graph.of(proteins.names, nodes[train.targets == 1]))
+
+    def subsets(
+        self, test: Examples[ProteinPairs], encoder: Encoder[ProteinPairs]
+    ) -> Mapping[str, Bool[np.ndarray, "tested"]]:
+        """Tell pairs by how many of their proteins were seen, and those of proteins without any link in training."""
+        own = _pair_encoder(encoder)
+        if own.width == 1:
+            return {}
+        if SEEN in test.covariates:
+            found = {name: test.covariates[SEEN] == short for short, name in _SUBSETS.items()}
+        else:
+            degrees = other_degrees(own.graph, own.encode(test.inputs).nodes).min(axis=1)
+            found = {
+                "both proteins linked in training": degrees > 0,
+                "a protein without links in training": degrees == 0,
+            }
+        return found
+
+    def contrasts(
+        self, labelled: Labelled[ProteinPairs], partition: Partition, configuration: InteractionConfiguration
+    ) -> Sequence[Contrast]:
+        """Put the test links beside the other kind of negatives."""
+        examples = labelled.examples
+        if examples.inputs.nodes.shape[1] == 1:
+            return ()
+        kind = str(examples.covariates[NEGATIVES][0])
+        drawn = contrast_negatives(
+            examples.inputs.nodes,
+            examples.targets,
+            partition.names(len(examples)),
+            examples.inputs.proteins.names,
+            negatives=kind,  # type: ignore[arg-type]  # one of the literals
+            seed=configuration.seed,
+            kinds=_kinds(examples),
+        )
+        test = partition.test
+        links = test[examples.targets[test] == 1]
+        nodes = np.concatenate([examples.inputs.nodes[links], drawn.pairs])
+        inputs = ProteinPairs(nodes, examples.inputs.proteins)
+        targets = np.repeat([1, 0], [len(links), len(drawn.pairs)])
+        # A link and the negative beside it are drawn together.
+        units = np.tile(np.arange(len(links)), 2)[: len(targets)]
+        return [
+            Contrast(
+                name=f"{drawn.negatives} negatives",
+                main_name=f"{kind} negatives",
+                meaning=f"{_MEANING[kind]} {_MEANING[drawn.negatives]}",
+                reading=_READING,
+                examples=Examples(_joined(inputs), inputs, targets),
+                units=Units.of(units, "link-negative pair"),
+            )
+        ]
+
+    def columns(self, inputs: ProteinPairs, encoder: Encoder[ProteinPairs]) -> pl.DataFrame:
+        """Say how many links each protein has, and how many proteins are linked to both."""
+        return pages.columns(inputs, _pair_encoder(encoder))
+
+    def explain(
+        self, predictor: Predictor[ProteinPairs], examples: Examples[ProteinPairs], listener: Listener
+    ) -> Explanation:
+        """Say which links and features of both proteins speak for an interaction."""
+        found = explain_links(predictor, examples, listener)
+        return Explanation(found, pages.explanation(predictor, examples, found))
+
+    def insights(
+        self, predictor: Predictor[ProteinPairs], test: Examples[ProteinPairs], listener: Listener
+    ) -> Sequence[Section]:
+        """Draw the embedding, and the neighbourhood of the pair that the network is surest of."""
+        return pages.insights(predictor, test, listener)
+
+    def rank(self, predictor: Predictor[ProteinPairs], ranking: Ranking, listener: Listener) -> pl.DataFrame:
+        """List the untested pairs that the network is surest of."""
+        return rank_pairs(predictor, ranking, listener)
+
+    def embed(self, predictor: Predictor[ProteinPairs], listener: Listener) -> pl.DataFrame:
+        """Give the embedding of each protein."""
+        del listener
+        return embedding_table(predictor)
+
+    def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
+        """Write a graph with planted blocks."""
+        return simulate(folder, count, seed)
+
+
+def _pair_encoder(encoder: Encoder[ProteinPairs]) -> PairEncoder:
+    assert isinstance(encoder, PairEncoder)
+    return encoder
+
+
+def _with_files(data: GraphData, listener: Listener) -> GraphData:
+    """Find the files of a registered data set; words given beside it win."""
+    if data.dataset is None:
+        return data
+    files = dataset_files(data.dataset, listener)
+    words = {name: path for name, path in files.items() if getattr(data, name) is None}
+    return data.model_copy(update={**words, "dataset": None})
+
+
+def _labelled_pairs(graph: GraphInput, configuration: InteractionConfiguration) -> Labelled[ProteinPairs]:
+    """Draw pairs without interaction beside the links."""
+    split = configuration.split
+    if split.split == "node-disjoint" and graph.proteins.features is None:
+        what = "proteins that are kept apart have no links to learn from, and nothing else is known of them"
+        advice = "Give --features or --proteins, or choose another --split."
+        raise InputError(what, where="--split node-disjoint", advice=advice)
+    drawn = draw_examples(
+        graph.edges,
+        graph.nonedges,
+        graph.proteins.names,
+        split=split.split,
+        negatives=split.negatives,
+        fractions=Fractions(split.validation_fraction, split.test_fraction),
+        seed=configuration.seed,
+    )
+    inputs = ProteinPairs(drawn.nodes, graph.proteins)
+    covariates = {NEGATIVES: np.full(len(inputs), drawn.negatives, dtype=object)}
+    groups = {UNIT: drawn.units}
+    parts = drawn.parts
+    if drawn.kinds is not None and drawn.parts is not None:
+        kinds = drawn.kinds[drawn.nodes]
+        unseen = np.where(kinds[:, 0] >= kinds[:, 1], drawn.nodes[:, 0], drawn.nodes[:, 1])
+        covariates |= {SEEN: drawn.seen, PART: drawn.parts, "first kind": kinds[:, 0], "second kind": kinds[:, 1]}
+        groups["held out"] = unseen
+        parts = None
+    examples = Examples(_joined(inputs), inputs, drawn.targets, groups, parts, covariates)
+    return Labelled(examples, INTERACTION, [*graph.findings, *drawn.findings])
+
+
+def _refuse_words_of_pairs(split: PairSplit) -> None:
+    """Refuse splits and negatives that have no meaning where single proteins are classified."""
+    if split.split not in {"auto", "random"}:
+        what = "where proteins are classified, they are divided at random"
+        raise InputError(what, where="--node-labels", got=f"--split {split.split}", wanted="--split random")
+    if split.negatives != "auto":
+        what = "where proteins are classified, there are no pairs to draw"
+        raise InputError(what, where="--node-labels", got=f"--negatives {split.negatives}", wanted="no --negatives")
+
+
+def _labelled_proteins(graph: GraphInput, data: GraphData, task: Task | None) -> Labelled[ProteinPairs]:
+    """Take the proteins whose label is known; the graph between all of them stays whole."""
+    labels, findings = read_node_labels(data, graph.proteins)
+    if graph.parts != ("train",):
+        what = "the labels of proteins are learned, and the graph between them is whole: parts of it cannot be given"
+        raise InputError(what, where="--node-labels", advice="Leave the --validation- and --test- words out.")
+    chosen = task or Task.from_labels(order_labels(labels, f"{data.node_labels}"))
+    number_of = {label: number for number, label in enumerate(chosen.labels)}
+    unknown = sorted({label for label in labels if label is not None and label not in number_of})
+    if unknown:
+        what = "a label that the model was not trained on"
+        raise InputError(what, where=str(data.node_labels), got=unknown[0], wanted=", ".join(chosen.labels))
+    known = np.flatnonzero([label is not None for label in labels])
+    targets = np.array([number_of[str(labels[row])] for row in known.tolist()], dtype=np.int64)
+    inputs = ProteinPairs(known[:, None], graph.proteins)
+    left_out = len(labels) - len(known)
+    if left_out:
+        text = (
+            f"{left_out:,} of {len(labels):,} proteins have no label: they are heard, but not learned from or judged."
+        )
+        findings = [*findings, Finding("proteins without a label", left_out, "info", text)]
+    groups = {UNIT: np.arange(len(known))}
+    return Labelled(Examples(_joined(inputs), inputs, targets, groups), chosen, [*graph.findings, *findings])
+
+
+def _joined(inputs: ProteinPairs) -> Shaped[np.ndarray, "examples"]:
+    """Name examples by their proteins, those of a pair in alphabetical order with a bar between."""
+    names = inputs.names
+    if names.shape[1] == 1:
+        return np.asarray(names[:, 0])
+    return np.array(["|".join(sorted(pair)) for pair in names.tolist()], dtype=object)
+
+
+def _kinds(examples: Examples[ProteinPairs]) -> Groups | None:
+    """Tell which part each protein is in, where proteins were divided."""
+    if SEEN not in examples.covariates:
+        return None
+    kinds = np.zeros(len(examples.inputs.proteins), dtype=np.int64)
+    for column, name in enumerate(("first kind", "second kind")):
+        kinds[examples.inputs.nodes[:, column]] = examples.covariates[name]
+    return kinds
