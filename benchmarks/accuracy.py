@@ -6,6 +6,7 @@ the package; the table gives the mean and the standard deviation over the seeds.
     python benchmarks/accuracy.py --out benchmarks/results/enzyme_accuracy.jsonl
     python benchmarks/accuracy.py --splits cluster --seeds 0 1 --out FILE --set names=false domain_dropout=0
     python benchmarks/accuracy.py --application rna-binding --datasets rbp31-tdp43 rbp31-qki --splits given --out FILE
+    python benchmarks/accuracy.py --application protein-interaction --datasets yeast-ppi --splits given --out FILE
     python benchmarks/accuracy.py --out FILE --summary
 
 Settings behind ``--set`` are those of ``primase train``, as NAME=VALUE; they show what an ingredient is worth.
@@ -20,6 +21,7 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +88,20 @@ def measure(application: str, key: dict[str, Any]) -> dict[str, Any]:
     metrics = run.metrics
     return {
         "test": chosen(metrics["test"]),
-        "baselines": {name: chosen(figures) for name, figures in metrics["baselines"].items()},
-        "probes": {name: chosen(figures) for name, figures in metrics["probes"].items()},
+        **rivals(metrics),
         "subsets": {name: chosen(figures) for name, figures in metrics["subsets"].items()},
+        "contrasts": {name: rivals(contrast) for name, contrast in metrics.get("contrasts", {}).items()},
         "calibration": metrics["calibration"],
         "sizes": metrics["split"]["sizes"],
         "seconds": {**metrics["seconds"], "total": time.perf_counter() - started},
         "peak_memory_mib": metrics["peak_memory_mib"],
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def rivals(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the metrics of what stands beside the network, in the test or in the test asked in another way."""
+    return {kind: {name: chosen(one) for name, one in metrics[kind].items()} for kind in ("baselines", "probes")}
 
 
 def chosen(figures: dict[str, Any]) -> dict[str, Any]:
@@ -125,10 +132,13 @@ def models(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         found["network"].append(record["test"])
         for name, figures in record["subsets"].items():
             found[f"network, {name}"].append(figures)
-        for name, figures in record["baselines"].items():
-            found[name].append(figures)
-        for name, figures in record["probes"].items():
-            found[f"{name} (probe)"].append(figures)
+        # The network's own figures in another way of asking are among the subsets.
+        for way, asked in {"": record, **record.get("contrasts", {})}.items():
+            behind = f", {way}" if way else ""
+            for name, figures in asked["baselines"].items():
+                found[f"{name}{behind}"].append(figures)
+            for name, figures in asked["probes"].items():
+                found[f"{name} (probe){behind}"].append(figures)
     return found
 
 

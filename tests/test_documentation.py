@@ -60,8 +60,10 @@ def worked_example(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def command_for(words: list[str], known: dict[str, click.Command]) -> tuple[click.Command, list[str]]:
     """Find the command that these words reach, and the words that are left for it."""
-    if words[0] in {"evaluate", "predict", "explain", "scan"}:
-        application = "dna-function" if words[0] == "scan" else "enzyme-identification"
+    if words[0] in {"evaluate", "predict", "explain", "scan", "rank", "embed"}:
+        application = {"scan": "dna-function", "rank": "protein-interaction", "embed": "protein-interaction"}.get(
+            words[0], "enzyme-identification"
+        )
         return known[f"primase {words[0]} DIR ({application})"], words[2:]
     for length in (2, 1):
         name = " ".join(["primase", *words[:length]])
@@ -82,7 +84,7 @@ def test_a_documented_command_parses(
 
 def test_every_kind_of_command_is_documented() -> None:
     documented = {line.split()[1] for _, line in documented_commands()}
-    assert documented >= {"data", "audit", "train", "evaluate", "predict", "explain", "scan"}
+    assert documented >= {"data", "audit", "train", "evaluate", "predict", "explain", "scan", "rank", "embed"}
 
 
 def test_the_table_in_the_readme_is_up_to_date(scripts: Scripts) -> None:

@@ -170,7 +170,7 @@ class Model:
         """
         refuse_occupied(Path(out))
         configuration = self._configured(settings)
-        labelled = self.workflow.read(configuration, self.predictor.task, listener)
+        labelled = self.workflow.read_new(configuration, self.predictor, listener)
         examples = labelled.examples
         fingerprints = self.workflow.fingerprints(examples.inputs)
         seen = self._seen(self.workflow.identities(examples.inputs))

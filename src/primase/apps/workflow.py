@@ -168,6 +168,12 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
             If the input is not what it should be.
         """
 
+    def read_new(
+        self, configuration: ConfigurationT, predictor: Predictor[InputsT], listener: Listener
+    ) -> Labelled[InputsT]:
+        """Read labelled examples that a trained model is judged on."""
+        return self.read(configuration, predictor.task, listener)
+
     @abstractmethod
     def stream(
         self, path: Path, configuration: ConfigurationT, encoder: Encoder[InputsT], listener: Listener

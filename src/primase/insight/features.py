@@ -28,6 +28,7 @@ from primase.predictor.predictor import Predictor, Score
 ABLATION: Final = "ablation"
 INTEGRATED_GRADIENTS: Final = "integrated gradients"
 STEPS: Final = 64
+STEPS_AT_ONCE: Final = 16
 EXAMPLES_PER_BLOCK: Final = 256
 PARTS_PER_BLOCK: Final = 1024
 
@@ -66,6 +67,7 @@ def explain_features(
     *,
     others: float = 1.0,
     shuffled: int = CONTROLS,
+    examples_at_once: int = EXAMPLES_PER_BLOCK,
     listener: Listener = silent,
 ) -> Attribution:
     """Attribute the log-odds of a label to the parts of each example, in two ways that check each other.
@@ -83,12 +85,14 @@ def explain_features(
         say the same, of which each alone could be missed.
     shuffled
         How many networks with shuffled weights are asked as a control.
+    examples_at_once
+        How many are explained together; fewer take less memory.
     """
     score = predictor.scorer()
     controls = [randomised(predictor, seed).scorer() for seed in range(shuffled)]
     blocks: list[_Explained] = []
-    for start in range(0, len(encoded), EXAMPLES_PER_BLOCK):
-        positions = np.arange(start, min(start + EXAMPLES_PER_BLOCK, len(encoded)))
+    for start in range(0, len(encoded), examples_at_once):
+        positions = np.arange(start, min(start + examples_at_once, len(encoded)))
         label = torch.from_numpy(labels[positions].astype(np.int64))
         question = _Question(encoded.batch(positions), encoded.batch_owners(positions), label, others)
         block = _explain_block(score, controls, question)
@@ -183,7 +187,7 @@ def _integrate(
         baselines=torch.zeros_like(weights),
         additional_forward_args=(label, *others.values()),
         n_steps=STEPS,
-        internal_batch_size=4096,
+        internal_batch_size=len(label) * STEPS_AT_ONCE,
         return_convergence_delta=True,
     )
     attributions = attributions.detach()

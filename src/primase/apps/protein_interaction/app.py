@@ -9,7 +9,7 @@ from primase.apps.protein_interaction.sources import SOURCES
 APP = Application(
     name="protein-interaction",
     question="Which proteins interact?",
-    architecture="graph convolution on a protein network",
+    architecture="graph convolution on a graph of proteins",
     section="3.6",
     configuration=InteractionConfiguration,
     workflow="primase.apps.protein_interaction.workflow:InteractionWorkflow",

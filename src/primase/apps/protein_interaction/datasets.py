@@ -71,6 +71,11 @@ def yeast_complexes(listener: Listener) -> Mapping[str, Path]:
     }
 
 
+def pfam_subset(listener: Listener = silent) -> Path:
+    """Find the registered profiles with which domains are searched where no others are named."""
+    return fetch(YEAST_COMPLEXES, listener=listener)[pfam.SUBSET_FILE.name]
+
+
 def files_as_words(source: Source) -> Callable[[Listener], Mapping[str, Path]]:
     """Read a data set whose files are what a user's own would be."""
 

@@ -28,8 +28,8 @@ from primase.errors import BundleError, InputError
 
 FoldsOf = Literal["links", "proteins"]
 
-MOST_COORDINATES: Final = 8_000_000
-"""Of a large graph fewer axes are taken, so that no more than so many numbers are computed per graph."""
+MOST_COORDINATES: Final = 20_000_000
+"""Of a large graph fewer axes are taken, so that no more than so many numbers are computed for all its folds."""
 
 NODES_PER_AXIS: Final = 16
 """A small graph has a few axes that mean something, and noise."""
@@ -112,7 +112,7 @@ class PairEncoder(Encoder[ProteinPairs]):
         folds_of: FoldsOf = "proteins" if configuration.split.split == "node-disjoint" else "links"
         settings = configuration.network
         folds = settings.folds if width == 2 else 0
-        views = _views(graph, _axes(graph, settings.spectral), folds, folds_of, configuration.seed)
+        views = _views(graph, _axes(graph, settings.spectral, folds), folds, folds_of, configuration.seed)
         center, scale = _usual(proteins.features, np.unique(train.inputs.nodes))
         scaled = _scaled(proteins.features, center, scale)
         known = Proteins(proteins.names, scaled, proteins.feature_names, graph)
@@ -224,9 +224,9 @@ class PairEncoder(Encoder[ProteinPairs]):
             raise BundleError(what, got=f"no {error}") from None
 
 
-def _axes(graph: Graph, wanted: int) -> int:
+def _axes(graph: Graph, wanted: int, folds: int) -> int:
     nodes = max(len(graph), 1)
-    return min(wanted, MOST_COORDINATES // nodes, max(nodes // NODES_PER_AXIS, LEAST_AXES))
+    return min(wanted, MOST_COORDINATES // (nodes * (folds + 1)), max(nodes // NODES_PER_AXIS, LEAST_AXES))
 
 
 def _views(graph: Graph, axes: int, folds: int, folds_of: FoldsOf, seed: int) -> list[View]:

@@ -262,5 +262,12 @@ def explain_links(
         labels = predictor.logits(examples.inputs).argmax(axis=1)
     weighing = replace(predictor, members=members)
     return explain_features(
-        weighing, weighted, examples.ids.tolist(), labels, others=OTHERS, shuffled=SHUFFLED, listener=listener
+        weighing,
+        weighted,
+        examples.ids.tolist(),
+        labels,
+        others=OTHERS,
+        shuffled=SHUFFLED,
+        examples_at_once=1,
+        listener=listener,
     )

@@ -34,9 +34,9 @@ SURE_PAIRS: Final = 10
 
 _HOW: Final = (
     "The contribution of a link is how far the log-odds of an interaction fall when an average protein is heard "
-    "through it, instead of the one that it leads to; that of a feature, when it is not there. As each of many links could be "
-    "missed, all others are heard by half meanwhile. The link between the two proteins themselves is left out. A "
-    "log-odds of +1 multiplies the odds by 2.7, of +3 by 20."
+    "through it, instead of the one that it leads to; that of a feature, when it is not there. As each of many links "
+    "could be missed, all others are heard by half meanwhile. The link between the two proteins themselves is left "
+    "out. A log-odds of +1 multiplies the odds by 2.7, of +3 by 20."
 )
 
 

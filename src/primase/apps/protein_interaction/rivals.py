@@ -10,8 +10,10 @@ from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float64
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
 
-from primase.apps.protein_interaction.pairs import ProteinPairs
+from primase.apps.protein_interaction.pairs import FeatureMatrix, ProteinPairs
 from primase.bio.graphs import Graph, Pairs
 from primase.bio.spectral import HeldOutSpectra
 from primase.bio.topology import (
@@ -43,13 +45,15 @@ DAMPING: Final = 5.0
 """What is added to each degree before: of 0 to 156, best on the validation part of the yeast interactions."""
 POWERS: Final = (1.0, 1.5, 2.0, 3.0)
 """How strongly the coarse axes count: 1 was best against degree-matched negatives, 2 against uniform ones."""
+COMPONENTS: Final = 32
+"""Many features are summarised in so many (truncated singular value decomposition)."""
 MOST_PAIRS: Final = 200_000
 """How many training pairs boosted trees see at most."""
 
 Columns = Float64[np.ndarray, "examples columns"]
 
 
-def baselines(graph: Graph) -> list[Baseline]:
+def baselines(graph: Graph, features: FeatureMatrix | None = None) -> list[Baseline]:
     """Name the baselines that are always trained beside the network.
 
     Parameters
@@ -57,12 +61,16 @@ def baselines(graph: Graph) -> list[Baseline]:
     graph
         The links of train, between the same proteins as those of the examples. Where an example is one of them, its
         own link does not count.
+    features
+        What is known of each protein, if anything is: then a model is trained on that alone.
     """
     scores = _Scores(graph)
     axes = AXES if len(graph) <= LARGE else AXES // 4
     sees = "Logistic regression on one score:"
+    alone = [] if features is None else [_features_alone(features)]
     return [
         majority_baseline(),
+        *alone,
         Baseline(
             "common neighbours",
             f"{sees} how many proteins interact with both.",
@@ -106,6 +114,22 @@ def probes(graph: Graph) -> list[Probe]:
         As of :func:`baselines`.
     """
     return [Probe("degree product", _Scores(graph).degrees)]
+
+
+def _features_alone(features: FeatureMatrix) -> Baseline:
+    """Make the baseline that looks at both proteins and at no link."""
+    matrix = sparse.csr_array(features)
+    if matrix.shape[1] > COMPONENTS:
+        reduced = TruncatedSVD(COMPONENTS, random_state=0).fit_transform(sparse.csr_matrix(matrix))
+    else:
+        reduced = matrix.toarray()
+
+    def compared(examples: Examples[ProteinPairs]) -> Columns:
+        first, second = (reduced[column] for column in examples.inputs.nodes.T)
+        return np.hstack([first * second, np.abs(first - second)])
+
+    sees = f"Sees the features of both proteins, in at most {COMPONENTS} components, and no link of the graph."
+    return Baseline("features alone", sees, compared, _OnSample(Boosting()))
 
 
 Score = Callable[[Graph, Pairs], Float64[np.ndarray, "pairs"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, final
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from primase.apps.protein_interaction import pages
 from primase.apps.protein_interaction.configuration import GraphData, InteractionConfiguration, PairSplit
-from primase.apps.protein_interaction.datasets import dataset_files
+from primase.apps.protein_interaction.datasets import dataset_files, pfam_subset
 from primase.apps.protein_interaction.embedding import embedding_table
 from primase.apps.protein_interaction.encoding import PairEncoder
 from primase.apps.protein_interaction.explaining import explain_links
@@ -95,6 +96,14 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
             _refuse_words_of_pairs(configuration.split)
             return _labelled_proteins(graph, configuration.data, task)
         return _labelled_pairs(graph, configuration)
+
+    def read_new(
+        self, configuration: InteractionConfiguration, predictor: Predictor[ProteinPairs], listener: Listener
+    ) -> Labelled[ProteinPairs]:
+        """Read new links; what is drawn beside them must not be among those that the model knows."""
+        labelled = self.read(configuration, predictor.task, listener)
+        own = _pair_encoder(predictor.encoder)
+        return labelled if own.width == 1 else _without_known_links(labelled, own)
 
     def stream(
         self,
@@ -201,7 +210,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
     def baselines(self, encoder: Encoder[ProteinPairs]) -> Sequence[Baseline]:
         """Name the classic scores of pairs; for single proteins, what their features tell without the graph."""
         own = _pair_encoder(encoder)
-        return baselines(own.graph) if own.width == 2 else protein_baselines(own)
+        return baselines(own.graph, own.proteins.features) if own.width == 2 else protein_baselines(own)
 
     def probes(self, train: Examples[ProteinPairs]) -> Sequence[Probe]:
         """Name the degrees: how many links a protein has says nothing of the pair."""
@@ -301,10 +310,26 @@ def _pair_encoder(encoder: Encoder[ProteinPairs]) -> PairEncoder:
 def _with_files(data: GraphData, listener: Listener) -> GraphData:
     """Find the files of a registered data set; words given beside it win."""
     if data.dataset is None:
-        return data
+        searched = data.proteins is not None and data.profiles is None
+        return data.model_copy(update={"profiles": pfam_subset(listener)}) if searched else data
     files = dataset_files(data.dataset, listener)
     words = {name: path for name, path in files.items() if getattr(data, name) is None}
     return data.model_copy(update={**words, "dataset": None})
+
+
+def _without_known_links(labelled: Labelled[ProteinPairs], encoder: PairEncoder) -> Labelled[ProteinPairs]:
+    """Leave out pairs that were drawn to stand for no interaction, and are links that the model knows."""
+    examples = labelled.examples
+    nodes = encoder.encode(examples.inputs).nodes
+    known = np.all(nodes < len(encoder.graph), axis=1)
+    known[known] = encoder.graph.links(nodes[known])
+    wrong = known & (examples.targets == 0)
+    if not wrong.any():
+        return labelled
+    count = int(wrong.sum())
+    text = f"{count:,} pairs without interaction are links that the model was trained with: they are left out."
+    finding = Finding("negative pairs that are known links", count, "warning", text)
+    return replace(labelled, examples=examples.take(np.flatnonzero(~wrong)), findings=[*labelled.findings, finding])
 
 
 def _labelled_pairs(graph: GraphInput, configuration: InteractionConfiguration) -> Labelled[ProteinPairs]:
