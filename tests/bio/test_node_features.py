@@ -33,7 +33,7 @@ def read(tmp_path, content, names=NAMES, name="features.csv", **options):
         TABLE.replace("id,", ",").replace(",", "\t"),
         TABLE.replace("id,", ""),
         "charge,length,Protein\n0.5,1,a\n-1000,2,b\n0.25,3,c\n".replace("charge,length", "x,length"),
-        gzip.compress(TABLE.encode()),
+        gzip.compress(TABLE.encode(), mtime=0),
     ],
 )
 def test_all_ways_to_write_a_table(tmp_path, content):
