@@ -5,10 +5,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from primase.bio.graphs import Graph
 from primase.nn.graph import Attention, GraphConvolution, NeighbourMean
-from primase.nn.message_graph import MessageGraph, SampledLinks, WeightedLinks, sample_neighbours
+from primase.nn.message_graph import (
+    MessageGraph,
+    SampledLinks,
+    WeightedLinks,
+    sample_neighbours,
+    sparse_matrix,
+    sparse_product,
+)
 
 NODES = 30
 
@@ -56,6 +64,19 @@ def test_the_gradient_is_right_where_values_do_not_lie_in_rows():
     torch.testing.assert_close(own, expected)
     turned = torch.randn(5, NODES).T
     torch.testing.assert_close(MessageGraph(graph).total(turned), dense(graph) @ turned)
+
+
+def test_a_sparse_product_that_is_not_square_has_the_gradient_of_the_transposed():
+    generator = np.random.default_rng(0)
+    table = generator.random((7, 4)) * (generator.random((7, 4)) < 0.5)
+    both = []
+    for matrix in (sparse.csr_array(table), sparse.csr_array(table.T)):
+        starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+        both.append(sparse_matrix(starts, columns, torch.from_numpy(matrix.data), matrix.shape))
+    values = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    product = sparse_product(*both, values)
+    torch.testing.assert_close(product, torch.from_numpy(table) @ values)
+    assert torch.autograd.gradcheck(lambda given: sparse_product(*both, given), values)
 
 
 def test_nodes_beyond_the_graph_have_no_neighbours():

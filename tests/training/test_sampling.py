@@ -84,6 +84,17 @@ def test_an_epoch_of_groups_is_a_function_of_seed_and_number():
     assert order(0, 5) != order(1, 5)
 
 
+def test_those_of_a_group_meet_others_in_the_next_epoch():
+    sampler = GroupedBatches(np.repeat([0, 1], 20), 5, 0)
+
+    def together():
+        return {tuple(sorted(batch.tolist())) for batch in sampler}
+
+    first = together()
+    sampler.set_epoch(1)
+    assert not first & together()
+
+
 def test_groups_take_turns():
     drawn = np.repeat([0, 1, 2], 40)
     turns = [int(drawn[batch[0]]) for batch in GroupedBatches(drawn, 5, 0)]
