@@ -288,3 +288,9 @@ PRESETS = [
 def test_presets_of_applications_are_settings_that_they_have(application, name):
     made = settings_of(configure(application.configuration, {"preset": name}))
     assert made.items() >= dict(application.configuration.presets[name]).items()
+
+
+def test_a_preset_in_a_file_gives_way_to_what_stands_beside_it(tmp_path):
+    (tmp_path / "bakery.toml").write_text('preset = "grandmother"\n[dough]\nname = "wheat"\n', encoding="utf-8")
+    made = settings_of(configure(Bakery, {"seed": 9}, file=tmp_path / "bakery.toml"))
+    assert (made["preset"], made["heat_celsius"], made["name"], made["seed"]) == ("grandmother", 220.0, "wheat", 9)

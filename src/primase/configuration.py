@@ -94,11 +94,22 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
     known = options(configuration)
     # What is not given keeps the application's own default, also where a neighbour in the same section is given.
     nested = configuration().model_dump()
-    for key, values in (_read_toml(file, known) if file is not None else {}).items():
+    from_file = _read_toml(file, known) if file is not None else {}
+    # What a preset stands for gives way to what stands beside it.
+    _put(nested, _preset(configuration, from_file.get("preset")), known)
+    for key, values in from_file.items():
         nested[key] = {**nested[key], **values} if isinstance(nested.get(key), dict) else values
     chosen = _with_tuples(known, with_absolute_paths(configuration, settings))
-    # A file holds all that its preset stands for, and what was changed.
-    for name, value in {**_preset(configuration, chosen.get("preset")), **chosen}.items():
+    _put(nested, {**_preset(configuration, chosen.get("preset")), **chosen}, known)
+    try:
+        return configuration.model_validate(nested)
+    except ValidationError as error:
+        raise _explain(error, known) from None
+
+
+def _put(nested: dict[str, Any], settings: Mapping[str, object], known: Mapping[str, Option]) -> None:
+    """Put flat settings into their sections."""
+    for name, value in settings.items():
         if name not in known:
             what = "there is no such setting"
             raise ConfigurationError(what, where=name, wanted=", ".join(sorted(known)))
@@ -107,10 +118,6 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
             nested[name] = value
         else:
             nested.setdefault(section, {})[name] = value
-    try:
-        return configuration.model_validate(nested)
-    except ValidationError as error:
-        raise _explain(error, known) from None
 
 
 def _preset(configuration: type[Section], name: object) -> Mapping[str, object]:

@@ -27,6 +27,7 @@ from primase.bio.graphs import Graph
 from primase.bio.topology import shared_neighbours
 from primase.data.encoding import Batch
 from primase.data.examples import Examples, Indices
+from primase.errors import InputError
 from primase.events import Listener
 from primase.insight.attribution import Attribution
 from primase.insight.features import explain_features
@@ -251,6 +252,11 @@ def explain_links(
     assert isinstance(encoder, PairEncoder)
     networks = [one for one in predictor.members if isinstance(one, InteractionNetwork | ProteinClassifier)]
     encoded = encoder.encode(examples.inputs)
+    unknown = encoded.nodes >= len(encoder.graph)
+    if unknown.any():
+        what = "a protein that the model does not know has no links, and what its features do is not explained"
+        got = str(examples.inputs.names[unknown][0])
+        raise InputError(what, where="explain", got=got, wanted="proteins of the graph that the model was trained on")
     learned = networks[0].embedding.own is not None
     parts = [parts_of(encoder, nodes, learned=learned) for nodes in encoded.nodes]
     offsets = np.cumsum([0, *(len(one.names) for one in parts)])[:-1]

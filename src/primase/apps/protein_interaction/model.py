@@ -251,7 +251,9 @@ class InteractionNetwork(nn.Module):
             # Batches are of one fold, or have a few.
             for number in torch.unique(fold).tolist():
                 chosen = fold == number
-                scores = scores.masked_scatter(chosen, self.score(nodes[chosen], number + 1, new_features))
+                scores = scores.masked_scatter(
+                    chosen, self.score(nodes[chosen], number + 1, new_features).to(scores.dtype)
+                )
         else:
             scores = self.score(nodes, 0, new_features)
         return torch.stack([torch.zeros_like(scores), scores], dim=1)

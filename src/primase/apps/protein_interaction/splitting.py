@@ -65,7 +65,7 @@ def draw_examples(
     *,
     split: Policy | Literal["auto"],
     negatives: Negatives | Literal["auto"],
-    fractions: Fractions,
+    fractions: Fractions | None,
     seed: int,
 ) -> DrawnPairs:
     """Choose pairs without interaction for the links, and the parts of both where the policy is about proteins.
@@ -78,6 +78,8 @@ def draw_examples(
         Pairs given as not interacting.
     names
         The names of all proteins.
+    fractions
+        The shares of validation and test; None where nothing is to be divided.
 
     Raises
     ------
@@ -97,9 +99,9 @@ def draw_examples(
         text = f"The {count:,} pairs given as not interacting are left out, because {kind} ones were asked for."
         findings.append(Finding("non-edges left out", count, "info", text))
     if policy == "node-disjoint":
-        drawn = _node_disjoint(links["train"], given, graph, kind, fractions, seed)
+        drawn = _node_disjoint(links["train"], given, graph, kind, fractions or Fractions(), seed)
     else:
-        if policy != "given":
+        if policy != "given" and fractions is not None:
             _check_shares(len(links["train"]), fractions, policy)
         drawn = _by_part(links, given, graph, policy, kind, seed)
     return replace(drawn, findings=[*findings, *drawn.findings])

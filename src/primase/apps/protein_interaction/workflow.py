@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, final
 
@@ -13,36 +12,43 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from primase.apps.protein_interaction import pages
-from primase.apps.protein_interaction.configuration import GraphData, InteractionConfiguration, PairSplit
-from primase.apps.protein_interaction.datasets import dataset_files, pfam_subset
+from primase.apps.protein_interaction.configuration import InteractionConfiguration
 from primase.apps.protein_interaction.embedding import embedding_table
 from primase.apps.protein_interaction.encoding import PairEncoder
 from primase.apps.protein_interaction.explaining import explain_links
+from primase.apps.protein_interaction.labelling import (
+    NEGATIVES,
+    PART,
+    SEEN,
+    UNIT,
+    joined,
+    kinds,
+    labelled_pairs,
+    labelled_proteins,
+    refuse_words_of_pairs,
+    with_files,
+    without_known_links,
+)
 from primase.apps.protein_interaction.model import InteractionNetwork, ProteinClassifier, ProteinEmbedding
 from primase.apps.protein_interaction.node_rivals import protein_baselines, protein_probes
 from primase.apps.protein_interaction.pairs import ProteinPairs
 from primase.apps.protein_interaction.ranking import rank_pairs
 from primase.apps.protein_interaction.reading import (
-    GraphInput,
     read_graph,
-    read_node_labels,
     read_pairs_to_predict,
     read_proteins_to_predict,
 )
 from primase.apps.protein_interaction.rivals import baselines, probes
 from primase.apps.protein_interaction.simulator import simulate
-from primase.apps.protein_interaction.splitting import draw_examples
 from primase.apps.protein_interaction.unlinked import contrast_negatives
 from primase.apps.workflow import Explanation, Labelled, Ranking, Simulated, Workflow
 from primase.bio.graphs import Graph
 from primase.bio.topology import other_degrees
-from primase.data.audit import Finding, Fingerprints
+from primase.data.audit import Fingerprints
 from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.labels import order_labels
-from primase.data.splits import Fractions, Groups, Partition
+from primase.data.splits import Groups, Partition
 from primase.data.tasks import Task
-from primase.errors import InputError
 from primase.evaluation.baselines import Baseline
 from primase.evaluation.contrasts import Contrast
 from primase.evaluation.intervals import Units
@@ -53,12 +59,6 @@ from primase.report.sections import Section
 from primase.training.fit import FitOptions
 from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches
-
-INTERACTION: Final = Task("binary", ("no interaction", "interaction"))
-UNIT: Final = "unit"
-SEEN: Final = "seen"
-PART: Final = "part"
-NEGATIVES: Final = "negatives"
 
 _MEANING: Final = {
     "uniform": (
@@ -91,11 +91,11 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         self, configuration: InteractionConfiguration, task: Task | None, listener: Listener
     ) -> Labelled[ProteinPairs]:
         """Read the graph; draw pairs without interaction beside its links, or take the labels of its proteins."""
-        graph = read_graph(_with_files(configuration.data, listener), listener)
+        graph = read_graph(with_files(configuration.data, listener), listener)
         if configuration.data.node_labels is not None:
-            _refuse_words_of_pairs(configuration.split)
-            return _labelled_proteins(graph, configuration.data, task)
-        return _labelled_pairs(graph, configuration)
+            refuse_words_of_pairs(configuration.split)
+            return labelled_proteins(graph, configuration.data, task)
+        return labelled_pairs(graph, configuration, divided=task is None)
 
     def read_new(
         self, configuration: InteractionConfiguration, predictor: Predictor[ProteinPairs], listener: Listener
@@ -103,7 +103,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         """Read new links; what is drawn beside them must not be among those that the model knows."""
         labelled = self.read(configuration, predictor.task, listener)
         own = _pair_encoder(predictor.encoder)
-        return labelled if own.width == 1 else _without_known_links(labelled, own)
+        return labelled if own.width == 1 else without_known_links(labelled, own)
 
     def stream(
         self,
@@ -115,7 +115,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         """Read pairs, or proteins, to predict."""
         own = _pair_encoder(encoder)
         read = read_pairs_to_predict if own.width == 2 else read_proteins_to_predict
-        ids, inputs = read(path, _with_files(configuration.data, listener), own.proteins, listener)
+        ids, inputs = read(path, with_files(configuration.data, listener), own.proteins, listener)
         yield Examples(ids, inputs, np.full(len(ids), -1, dtype=np.int64))
 
     def units(
@@ -162,7 +162,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
 
     def fingerprints(self, inputs: ProteinPairs) -> Fingerprints:
         """Write the names of each pair in their order."""
-        return _joined(inputs)
+        return joined(inputs)
 
     def fit_encoder(
         self, train: Examples[ProteinPairs], configuration: InteractionConfiguration
@@ -251,7 +251,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
             examples.inputs.proteins.names,
             negatives=kind,  # type: ignore[arg-type]  # one of the literals
             seed=configuration.seed,
-            kinds=_kinds(examples),
+            kinds=kinds(examples),
         )
         test = partition.test
         links = test[examples.targets[test] == 1]
@@ -266,7 +266,7 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
                 main_name=f"{kind} negatives",
                 meaning=f"{_MEANING[kind]} {_MEANING[drawn.negatives]}",
                 reading=_READING,
-                examples=Examples(_joined(inputs), inputs, targets),
+                examples=Examples(joined(inputs), inputs, targets),
                 units=Units.of(units, "link-negative pair"),
             )
         ]
@@ -305,111 +305,3 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
 def _pair_encoder(encoder: Encoder[ProteinPairs]) -> PairEncoder:
     assert isinstance(encoder, PairEncoder)
     return encoder
-
-
-def _with_files(data: GraphData, listener: Listener) -> GraphData:
-    """Find the files of a registered data set; words given beside it win."""
-    if data.dataset is None:
-        searched = data.proteins is not None and data.profiles is None
-        return data.model_copy(update={"profiles": pfam_subset(listener)}) if searched else data
-    files = dataset_files(data.dataset, listener)
-    words = {name: path for name, path in files.items() if getattr(data, name) is None}
-    return data.model_copy(update={**words, "dataset": None})
-
-
-def _without_known_links(labelled: Labelled[ProteinPairs], encoder: PairEncoder) -> Labelled[ProteinPairs]:
-    """Leave out pairs that were drawn to stand for no interaction, and are links that the model knows."""
-    examples = labelled.examples
-    nodes = encoder.encode(examples.inputs).nodes
-    known = np.all(nodes < len(encoder.graph), axis=1)
-    known[known] = encoder.graph.links(nodes[known])
-    wrong = known & (examples.targets == 0)
-    if not wrong.any():
-        return labelled
-    count = int(wrong.sum())
-    text = f"{count:,} pairs without interaction are links that the model was trained with: they are left out."
-    finding = Finding("negative pairs that are known links", count, "warning", text)
-    return replace(labelled, examples=examples.take(np.flatnonzero(~wrong)), findings=[*labelled.findings, finding])
-
-
-def _labelled_pairs(graph: GraphInput, configuration: InteractionConfiguration) -> Labelled[ProteinPairs]:
-    """Draw pairs without interaction beside the links."""
-    split = configuration.split
-    if split.split == "node-disjoint" and graph.proteins.features is None:
-        what = "proteins that are kept apart have no links to learn from, and nothing else is known of them"
-        advice = "Give --features or --proteins, or choose another --split."
-        raise InputError(what, where="--split node-disjoint", advice=advice)
-    drawn = draw_examples(
-        graph.edges,
-        graph.nonedges,
-        graph.proteins.names,
-        split=split.split,
-        negatives=split.negatives,
-        fractions=Fractions(split.validation_fraction, split.test_fraction),
-        seed=configuration.seed,
-    )
-    inputs = ProteinPairs(drawn.nodes, graph.proteins)
-    covariates = {NEGATIVES: np.full(len(inputs), drawn.negatives, dtype=object)}
-    groups = {UNIT: drawn.units}
-    parts = drawn.parts
-    if drawn.kinds is not None and drawn.parts is not None:
-        kinds = drawn.kinds[drawn.nodes]
-        unseen = np.where(kinds[:, 0] >= kinds[:, 1], drawn.nodes[:, 0], drawn.nodes[:, 1])
-        covariates |= {SEEN: drawn.seen, PART: drawn.parts, "first kind": kinds[:, 0], "second kind": kinds[:, 1]}
-        groups["held out"] = unseen
-        parts = None
-    examples = Examples(_joined(inputs), inputs, drawn.targets, groups, parts, covariates)
-    return Labelled(examples, INTERACTION, [*graph.findings, *drawn.findings])
-
-
-def _refuse_words_of_pairs(split: PairSplit) -> None:
-    """Refuse splits and negatives that have no meaning where single proteins are classified."""
-    if split.split not in {"auto", "random"}:
-        what = "where proteins are classified, they are divided at random"
-        raise InputError(what, where="--node-labels", got=f"--split {split.split}", wanted="--split random")
-    if split.negatives != "auto":
-        what = "where proteins are classified, there are no pairs to draw"
-        raise InputError(what, where="--node-labels", got=f"--negatives {split.negatives}", wanted="no --negatives")
-
-
-def _labelled_proteins(graph: GraphInput, data: GraphData, task: Task | None) -> Labelled[ProteinPairs]:
-    """Take the proteins whose label is known; the graph between all of them stays whole."""
-    labels, findings = read_node_labels(data, graph.proteins)
-    if graph.parts != ("train",):
-        what = "the labels of proteins are learned, and the graph between them is whole: parts of it cannot be given"
-        raise InputError(what, where="--node-labels", advice="Leave the --validation- and --test- words out.")
-    chosen = task or Task.from_labels(order_labels(labels, f"{data.node_labels}"))
-    number_of = {label: number for number, label in enumerate(chosen.labels)}
-    unknown = sorted({label for label in labels if label is not None and label not in number_of})
-    if unknown:
-        what = "a label that the model was not trained on"
-        raise InputError(what, where=str(data.node_labels), got=unknown[0], wanted=", ".join(chosen.labels))
-    known = np.flatnonzero([label is not None for label in labels])
-    targets = np.array([number_of[str(labels[row])] for row in known.tolist()], dtype=np.int64)
-    inputs = ProteinPairs(known[:, None], graph.proteins)
-    left_out = len(labels) - len(known)
-    if left_out:
-        text = (
-            f"{left_out:,} of {len(labels):,} proteins have no label: they are heard, but not learned from or judged."
-        )
-        findings = [*findings, Finding("proteins without a label", left_out, "info", text)]
-    groups = {UNIT: np.arange(len(known))}
-    return Labelled(Examples(_joined(inputs), inputs, targets, groups), chosen, [*graph.findings, *findings])
-
-
-def _joined(inputs: ProteinPairs) -> Shaped[np.ndarray, "examples"]:
-    """Name examples by their proteins, those of a pair in alphabetical order with a bar between."""
-    names = inputs.names
-    if names.shape[1] == 1:
-        return np.asarray(names[:, 0])
-    return np.array(["|".join(sorted(pair)) for pair in names.tolist()], dtype=object)
-
-
-def _kinds(examples: Examples[ProteinPairs]) -> Groups | None:
-    """Tell which part each protein is in, where proteins were divided."""
-    if SEEN not in examples.covariates:
-        return None
-    kinds = np.zeros(len(examples.inputs.proteins), dtype=np.int64)
-    for column, name in enumerate(("first kind", "second kind")):
-        kinds[examples.inputs.nodes[:, column]] = examples.covariates[name]
-    return kinds
