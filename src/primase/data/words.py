@@ -114,7 +114,7 @@ def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
         message = "--group-column names a column of --table, which is not given"
         raise ValueError(message)
     if getattr(words, "edges", None) is None:
-        for name in ("nonedges", "validation_edges", "validation_nonedges", "test_edges", "test_nonedges"):
+        for name in GraphWords.model_fields:
             if getattr(words, name, None) is not None:
                 message = f"{_flag(name)} needs --edges beside it"
                 raise ValueError(message)

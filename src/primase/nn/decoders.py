@@ -12,9 +12,12 @@ from torch.nn import functional
 
 DecoderKind = Literal["inner", "bias", "bilinear", "mlp"]
 
-PAIRS_AT_ONCE: Final = 65_536
 ROWS_AT_ONCE: Final = 128
 """With blocks of a few megabytes, which stay in the cache, the exact loss is quickest and takes least memory."""
+
+
+Factors = tuple[Float[Tensor, "nodes rank"], Float[Tensor, "nodes rank"]]
+"""Two matrices whose product holds the scores of all pairs of nodes."""
 
 
 class Decoder(nn.Module, ABC):
@@ -33,9 +36,7 @@ class Decoder(nn.Module, ABC):
     ) -> Float[Tensor, "pairs"]:
         """Score pairs; 0 is as likely as not."""
 
-    def factors(
-        self, embeddings: Float[Tensor, "nodes width"]
-    ) -> tuple[Float[Tensor, "nodes rank"], Float[Tensor, "nodes rank"]] | None:
+    def factors(self, embeddings: Float[Tensor, "nodes width"]) -> Factors | None:
         """Give two matrices whose product holds the scores of all pairs of known nodes; None where there are none."""
         del embeddings
         return None
@@ -56,9 +57,7 @@ class InnerProduct(Decoder):
         del log_degrees, nodes
         return (first * second).sum(dim=1)
 
-    def factors(
-        self, embeddings: Float[Tensor, "nodes width"]
-    ) -> tuple[Float[Tensor, "nodes rank"], Float[Tensor, "nodes rank"]]:
+    def factors(self, embeddings: Float[Tensor, "nodes width"]) -> Factors:
         """Give the embeddings twice."""
         return embeddings, embeddings
 
@@ -84,9 +83,7 @@ class InnerProductWithBias(Decoder):
         bias = torch.where(nodes < known, self.readiness[nodes.clamp(max=known - 1)], self.readiness.mean())
         return (first * second).sum(dim=1) + bias.sum(dim=1)
 
-    def factors(
-        self, embeddings: Float[Tensor, "nodes width"]
-    ) -> tuple[Float[Tensor, "nodes rank"], Float[Tensor, "nodes rank"]]:
+    def factors(self, embeddings: Float[Tensor, "nodes width"]) -> Factors:
         """Give the embeddings beside the readiness and a column of ones."""
         bias, one = self.readiness[:, None], torch.ones_like(self.readiness)[:, None]
         return torch.cat([embeddings, bias, one], dim=1), torch.cat([embeddings, one, bias], dim=1)
@@ -111,9 +108,7 @@ class Bilinear(Decoder):
         del log_degrees, nodes
         return (first @ self._symmetric() * second).sum(dim=1)
 
-    def factors(
-        self, embeddings: Float[Tensor, "nodes width"]
-    ) -> tuple[Float[Tensor, "nodes rank"], Float[Tensor, "nodes rank"]]:
+    def factors(self, embeddings: Float[Tensor, "nodes width"]) -> Factors:
         """Give the weighted embeddings and the embeddings."""
         return embeddings @ self._symmetric(), embeddings
 
