@@ -7,6 +7,7 @@ the package; the table gives the mean and the standard deviation over the seeds.
     python benchmarks/accuracy.py --splits cluster --seeds 0 1 --out FILE --set names=false domain_dropout=0
     python benchmarks/accuracy.py --application rna-binding --datasets rbp31-tdp43 rbp31-qki --splits given --out FILE
     python benchmarks/accuracy.py --application protein-interaction --datasets yeast-ppi --splits given --out FILE
+    python benchmarks/accuracy.py --application expression-inference --inputs table=FILE group_column=patient --out FILE
     python benchmarks/accuracy.py --out FILE --summary
 
 Settings behind ``--set`` are those of ``primase train``, as NAME=VALUE; they show what an ingredient is worth.
@@ -29,6 +30,8 @@ import primase
 from journal import Journal, mean_and_deviation, print_rows
 
 METRICS = ("accuracy", "auroc", "auprc", "mcc", "brier", "ece")
+VALUE_METRICS = ("macro_mae", "macro_mse", "macro_r2", "macro_pearson")
+LABEL_COLUMNS = {"accuracy": "accuracy", "auroc": "AUROC", "auprc": "AUPRC"}
 ENZYMES = "enzyme-identification"
 
 
@@ -38,10 +41,12 @@ def main() -> None:
     journal = Journal(options.out)
     settings = dict(setting(text) for text in options.settings)
     if not options.summary:
-        for seed, dataset, split in itertools.product(options.seeds, options.datasets, options.splits):
+        inputs = dict(setting(text) for text in options.inputs)
+        datasets = [Path(next(iter(inputs.values()))).name] if inputs else options.datasets
+        for seed, dataset, split in itertools.product(options.seeds, datasets, options.splits):
             key = {"dataset": dataset, "split": split, "seed": seed, "settings": settings}
             if not journal.matching(key):
-                journal.add(key, measure(options.application, key))
+                journal.add(key, measure(options.application, key, inputs or {"dataset": dataset}))
     summarise(journal)
 
 
@@ -51,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="JSON lines to append to")
     parser.add_argument("--application", default=ENZYMES)
     parser.add_argument("--datasets", nargs="+", default=["enzyme-pfam"])
+    parser.add_argument("--inputs", nargs="*", default=[], metavar="WORD=FILE", help="in the place of --datasets")
     parser.add_argument("--splits", nargs="+", default=["random", "cluster"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--summary", action="store_true", help="measure nothing, only print the table")
@@ -73,14 +79,14 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def measure(application: str, key: dict[str, Any]) -> dict[str, Any]:
+def measure(application: str, key: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Train once and keep the figures."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = primase.train(
             application,
             out=Path(folder) / "model",
-            dataset=key["dataset"],
+            **inputs,
             split=key["split"],
             seed=key["seed"],
             **key["settings"],
@@ -92,6 +98,7 @@ def measure(application: str, key: dict[str, Any]) -> dict[str, Any]:
         "subsets": {name: chosen(figures) for name, figures in metrics["subsets"].items()},
         "contrasts": {name: rivals(contrast) for name, contrast in metrics.get("contrasts", {}).items()},
         "calibration": metrics["calibration"],
+        **{name: metrics[name] for name in ("gains", "insights") if metrics.get(name)},
         "sizes": metrics["split"]["sizes"],
         "seconds": {**metrics["seconds"], "total": time.perf_counter() - started},
         "peak_memory_mib": metrics["peak_memory_mib"],
@@ -105,8 +112,13 @@ def rivals(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def chosen(figures: dict[str, Any]) -> dict[str, Any]:
-    """Keep the metrics of the table: those of a task with one answer, or of each label and their means."""
-    return {name: figure for name, figure in figures.items() if name.rpartition("_")[2] in METRICS}
+    """Keep the metrics of the table: those of a task with one answer, or of each label and their means.
+
+    Of values, which may be of thousands of targets, only the means.
+    """
+    return {
+        name: figure for name, figure in figures.items() if name.rpartition("_")[2] in METRICS or name in VALUE_METRICS
+    }
 
 
 def summarise(journal: Journal) -> None:
@@ -115,11 +127,13 @@ def summarise(journal: Journal) -> None:
     for record in journal.records:
         words = " ".join(f"{name}={json.dumps(value)}" for name, value in record["settings"].items())
         groups[record["dataset"], record["split"], words or "default"].append(record)
-    rows = [["data set", "split", "settings", "seeds", "model", "accuracy", "AUROC", "AUPRC", "training, seconds"]]
+    values = any("macro_mae" in record["test"] for record in journal.records)
+    metrics = {"mae": "MAE", "r2": "R²", "pearson": "Pearson r"} if values else LABEL_COLUMNS
+    rows = [["data set", "split", "settings", "seeds", "model", *metrics.values(), "training, seconds"]]
     for (dataset, split, words), records in sorted(groups.items()):
         front = [dataset, split, words, str(len(records))]
         for model, figures in models(records).items():
-            columns = [column(figures, name) for name in ("accuracy", "auroc", "auprc")]
+            columns = [column(figures, name) for name in metrics]
             seconds = mean_and_deviation((record["seconds"]["train"] for record in records), 0)
             rows.append([*front, model, *columns, seconds if model == "network" else ""])
     print_rows(rows)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from primase.apps.contract import Application, Configuration
 from primase.apps.discovery import application_named
-from primase.apps.workflow import Ranking, Scan, Workflow
+from primase.apps.workflow import Generation, Ranking, Scan, Workflow
 from primase.configuration import configure, settings_of
 from primase.data.audit import Finding, Fingerprints, audit_examples
 from primase.data.examples import Examples
@@ -34,7 +34,8 @@ from primase.predictor.tables import check_table_path, write_table
 from primase.predictor.workspace import fresh_folder, refuse_occupied
 from primase.report.evaluation import evaluation_page, metrics_state
 from primase.report.page import render_page, write_page
-from primase.report.records import MEMBERS, METRICS, PREDICTIONS, REPORT, input_hashes, write_json
+from primase.report.records import MEMBERS, METRICS, PREDICTIONS, REPORT, TARGETS, input_hashes, write_json
+from primase.report.value_records import targets_table
 from primase.versions import PRIMASE
 
 ATTRIBUTIONS = "attributions.parquet"
@@ -72,7 +73,8 @@ class Model:
         Returns
         -------
         polars.DataFrame
-            ``id``, ``prediction``, ``probability_LABEL`` per label, and what the application adds.
+            ``id``, ``prediction``, ``probability_LABEL`` per label, and what the application adds; where values are
+            predicted ``value_TARGET`` per target, and ``low_TARGET`` and ``high_TARGET`` where intervals are known.
         """
         return pl.concat(list(self.predictions(Path(inputs), settings, listener)))
 
@@ -81,10 +83,10 @@ class Model:
         done = 0
         for examples in self._stream(path, settings, listener):
             with self._threads():
-                probabilities = self.predictor.probabilities(examples.inputs)
+                answers = self.predictor.answers(examples.inputs)
             columns = [
                 pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)}),
-                self.predictor.task.prediction_columns(probabilities),
+                self.predictor.columns(answers),
                 self.workflow.columns(examples.inputs, self.predictor.encoder),
             ]
             done += len(examples)
@@ -149,19 +151,58 @@ class Model:
         write_table(Path(out), [table])
         return table
 
-    def embed(self, out: Path | str, *, listener: Listener = silent) -> pl.DataFrame:
-        """Write the numbers that the network has for each thing it knows as a table.
+    def embed(
+        self, out: Path | str, inputs: Path | str | None = None, *, listener: Listener = silent, **settings: Any
+    ) -> int:
+        """Write the numbers that the network has for each thing it knows, or for each new example, as a table.
 
         Parameters
         ----------
         out
             Ends in ``.parquet``, ``.csv`` or ``.tsv``.
+        inputs
+            A file of new examples, where the application embeds such.
+        settings
+            How to read it.
+
+        Returns
+        -------
+        int
+            The number of rows.
+        """
+        check_table_path(Path(out))
+        blocks = None if inputs is None else self._stream(Path(inputs), settings, listener)
+        with self._threads():
+            return write_table(Path(out), self.workflow.embed(self.predictor, blocks, listener))
+
+    def generate(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> int:
+        """Write new examples, such as the network has learned to make them, as a table; return their number.
+
+        Parameters
+        ----------
+        out
+            Ends in ``.parquet``, ``.csv`` or ``.tsv``.
+        settings
+            Those of :class:`primase.apps.workflow.Generation`, such as ``count=100`` and ``seed=1``.
         """
         check_table_path(Path(out))
         with self._threads():
-            table = self.workflow.embed(self.predictor, listener)
-        write_table(Path(out), [table])
-        return table
+            return write_table(Path(out), self.workflow.generate(self.predictor, Generation(**settings), listener))
+
+    def reconstruct(self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any) -> int:
+        """Write what is left of each example of a file once it has gone through the network; return their number.
+
+        Parameters
+        ----------
+        out
+            Ends in ``.parquet``, ``.csv`` or ``.tsv``.
+        settings
+            How to read the file.
+        """
+        check_table_path(Path(out))
+        blocks = self._stream(Path(inputs), settings, listener)
+        with self._threads():
+            return write_table(Path(out), self.workflow.reconstruct(self.predictor, blocks, listener))
 
     def evaluate(self, out: Path | str, *, listener: Listener = silent, **settings: Any) -> Evaluation:
         """Judge the model on new labelled data, named as for training; write the figures and a report.
@@ -188,7 +229,7 @@ class Model:
         policy = self.workflow.policy(examples, configuration)
         units = self.workflow.units(examples, policy, configuration, listener)
         with self._threads():
-            logits = self.predictor.logits(examples.inputs)
+            logits = self.predictor.outputs(examples.inputs)
         assessment = assess(
             logits,
             self.predictor.calibrator,
@@ -196,6 +237,7 @@ class Model:
             self.predictor.task,
             units=self.workflow.resampled(examples, units, policy),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
+            truth=self.workflow.truth(examples),
         )
         self._write_evaluation(Path(out), examples, assessment, findings)
         return assessment.evaluation
@@ -207,9 +249,11 @@ class Model:
             facts = {"application": self.application.name, "model": str(self.path), "examples": len(examples)}
             write_json(folder / METRICS, metrics_state(assessment.evaluation, findings, facts))
             ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
-            targets = self.predictor.task.target_columns(examples.targets)
+            targets = self.predictor.task.target_columns(self.workflow.truth(examples))
             predictions = self.predictor.task.prediction_columns(assessment.after)
-            pl.concat([ids, targets, predictions], how="horizontal").write_parquet(folder / "predictions.parquet")
+            pl.concat([ids, targets, predictions], how="horizontal").write_parquet(folder / PREDICTIONS)
+            if self.predictor.task.is_value:
+                targets_table(assessment.evaluation).write_parquet(folder / TARGETS)
             page = evaluation_page(
                 self.application.question, list(facts.items()), assessment.evaluation, findings, version=PRIMASE
             )

@@ -28,10 +28,11 @@ from primase.configuration import configure, to_toml
 from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, has_twin
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
-from primase.data.splits import PARTS, Fractions, Part, Partition, split_given, split_units
+from primase.data.splits import PARTS, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.assessment import Assessment, assess, fit_rivals
+from primase.evaluation.conformal import COVERAGE
 from primase.evaluation.contrasts import assess_contrast
 from primase.evaluation.intervals import Interval
 from primase.evaluation.per_label import fit_calibrator_of, uncalibrated
@@ -118,11 +119,11 @@ def train(
         encoder = workflow.fit_encoder(parts["train"], configuration)
         with stages("train"):
             members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
-        predictor = _calibrated(encoder, task, members, configuration, parts["validation"])
+        predictor = _calibrated(workflow, encoder, task, members, configuration, parts["validation"])
         with stages("evaluate"):
             assessment = _assess(workflow, predictor, audited, parts, configuration, listener=listener)
         with stages("explain"):
-            insights = workflow.insights(predictor, parts["test"], listener)
+            insights = workflow.insights(predictor, parts, listener)
         run = TrainingRun(
             subject=subject_of(application, configuration, out),
             task=task,
@@ -132,7 +133,9 @@ def train(
             findings=audited.findings,
             members=members,
             assessment=assessment,
-            validation=predictor.probabilities(parts["validation"].inputs),
+            validation=predictor.answers(parts["validation"].inputs),
+            truth={name: workflow.truth(parts[name]) for name in PARTS[1:]},
+            scale=encoder.value_scale,
             unit_name=workflow.unit_name(audited.partition.policy),
             insights=insights,
             kinship=audited.kinship,
@@ -160,6 +163,7 @@ def audit(
         labelled = workflow.read(configuration, None, timed.listener)
     with timed("split"):
         partition = _split(workflow, labelled, configuration, timed.listener)
+        labelled = workflow.settle(labelled, partition, configuration, timed.listener)
     with timed("audit"):
         fingerprints = workflow.fingerprints(labelled.examples.inputs)
         kinship = workflow.kinship(labelled.examples, partition, timed.listener)
@@ -190,7 +194,7 @@ def _split(
     parts = workflow.parts(examples, policy, configuration)
     if parts is not None:
         return split_given(parts, units, strata, seed=configuration.seed, policy=policy)
-    shares = Fractions(configuration.split.validation_fraction, configuration.split.test_fraction)
+    shares = workflow.fractions(examples, configuration)
     return split_units(units, strata, policy=policy, seed=configuration.seed, fractions=shares)
 
 
@@ -206,7 +210,8 @@ def _fit(
 ) -> list[Fitted]:
     """Train every member on train, choosing its best epoch on validation."""
     train_part, validation = (
-        SupervisedBatches(encoder.encode(parts[name].inputs), parts[name].targets) for name in PARTS[:2]
+        SupervisedBatches(encoder.encode(parts[name].inputs), encoder.encode_targets(parts[name].targets))
+        for name in PARTS[:2]
     )
     return fit_members(
         lambda: workflow.network(encoder, task, configuration),
@@ -221,6 +226,7 @@ def _fit(
 
 
 def _calibrated(
+    workflow: Workflow[Any, Any],
     encoder: Encoder[Any],
     task: Task,
     members: list[Fitted],
@@ -230,8 +236,14 @@ def _calibrated(
     """Fit the calibration on validation, to which the network has not been fitted."""
     networks = tuple(member.network for member in members)
     raw = Predictor(task, encoder, networks, uncalibrated(task))
-    method = configuration.remedies.calibration
-    calibrator = fit_calibrator_of(task, method, raw.logits(validation.inputs), validation.targets)
+    remedies = configuration.remedies.model_dump()
+    calibrator = fit_calibrator_of(
+        task,
+        remedies.get("calibration", "none"),
+        raw.outputs(validation.inputs),
+        workflow.truth(validation),
+        coverage=remedies.get("coverage", COVERAGE),
+    )
     return Predictor(task, encoder, networks, calibrator)
 
 
@@ -256,7 +268,7 @@ def _assess(
     baselines = tuple(workflow.baselines(predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
     assessment = assess(
-        predictor.logits(test.inputs),
+        predictor.outputs(test.inputs),
         predictor.calibrator,
         test,
         predictor.task,
@@ -264,11 +276,12 @@ def _assess(
         subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         rivals=rivals,
         probes=[probe.name for probe in probes],
+        truth=workflow.truth(test),
     )
     contrasts = [
         assess_contrast(
             contrast,
-            predictor.logits(contrast.examples.inputs),
+            predictor.outputs(contrast.examples.inputs),
             predictor.calibrator,
             predictor.task,
             rivals=rivals,
@@ -313,7 +326,7 @@ def _refuse_changed_data(workspace: Path, audited: Audited) -> None:
     texts = [examples.ids, audited.identities, audited.partition.names(len(examples))]
     content = "\n".join(str(column.tolist()) for column in texts).encode()
     digest = blake2b(content, digest_size=16)
-    digest.update(np.ascontiguousarray(examples.targets, dtype=np.int64).tobytes())
+    digest.update(np.ascontiguousarray(examples.targets).tobytes())
     found = digest.hexdigest()
     path = workspace / "data.json"
     if not path.exists():

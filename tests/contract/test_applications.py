@@ -12,9 +12,19 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, average_precision_score, matthews_corrcoef, roc_auc_score
+from scipy.stats import pearsonr
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    matthews_corrcoef,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    roc_auc_score,
+)
 
 import primase
+from primase import pipeline
 from primase.apps.card import HEADINGS, read_card
 from primase.apps.discovery import applications
 from primase.apps.workflow import Workflow
@@ -23,7 +33,7 @@ from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.events import silent
 from primase.report.page import render_page
-from primase.training.losses import loss_of
+from primase.training.losses import loss_of, objective_of
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 KEYS = {
@@ -38,9 +48,9 @@ FILES = {
 }
 
 
-def read(rehearsal):
-    configuration = configure(rehearsal.application.configuration, rehearsal.settings)
-    return configuration, rehearsal.application.load().read(configuration, None, silent)
+def read(rehearsal, **settings):
+    configuration = configure(rehearsal.application.configuration, {**rehearsal.settings, **settings})
+    return configuration, pipeline.audit(rehearsal.application, configuration).labelled
 
 
 def verb_or_skip(rehearsal, verb):
@@ -54,6 +64,15 @@ def task_of(run):
 
 def target_numbers(table, labels):
     return table["target"].replace_strict({label: number for number, label in enumerate(labels)}).to_numpy()
+
+
+def answer_columns(task):
+    return [f"{'value' if task.is_value else 'probability'}_{label}" for label in task.labels]
+
+
+def simplest(metrics):
+    """Return the figures of the baseline that looks at nothing."""
+    return next(figures for name, figures in metrics["baselines"].items() if name in {"majority class", "mean"})
 
 
 def answers(task, probabilities):
@@ -158,23 +177,32 @@ def test_it_overfits_one_batch(rehearsal):
     }
     by_heart = {**without_dropout, **BY_HEART.get(rehearsal.application.name, {})}
     configuration = configure(rehearsal.application.configuration, {**rehearsal.settings, **by_heart})
-    workflow = rehearsal.application.load()
+    workflow, task = rehearsal.application.load(), labelled.task
     different = np.unique(workflow.fingerprints(labelled.examples.inputs).astype(str), return_index=True)[1]
     examples = labelled.examples.take(np.random.default_rng(0).permutation(different)[:32])
-    assert len(np.unique(examples.targets)) > 1
+    assert len(np.unique(workflow.truth(examples))) > 1
     encoder = workflow.fit_encoder(examples, configuration)
     torch.manual_seed(0)
-    network = workflow.network(encoder, labelled.task, configuration)
-    batch, targets = encoder.encode(examples.inputs).batch(np.arange(32)), torch.from_numpy(examples.targets)
-    optimizer, measure = torch.optim.Adam(network.parameters(), lr=0.01), loss_of(labelled.task.kind, 0.0)
-    for _ in range(100):
+    network = workflow.network(encoder, task, configuration)
+    batch = encoder.encode(examples.inputs).batch(np.arange(32))
+    targets = torch.from_numpy(encoder.encode_targets(examples.targets))
+    objective = objective_of(loss_of(task.kind, 0.0))
+    if task.kind == "generative":
+        objective = workflow.fit_options(encoder, task, examples, configuration).objective
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(300 if task.is_value else 100):
         optimizer.zero_grad()
-        logits = network(**batch)
-        loss = measure(logits, targets)
+        loss = objective(network, batch, targets)
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.05
-    if labelled.task.is_multilabel:
+    if task.is_value:
+        with torch.inference_mode():
+            said = encoder.decode(network.eval()(**batch).numpy())
+        assert r2_score(workflow.truth(examples), said) > 0.95
+        return
+    logits = network(**batch)
+    assert objective(network, batch, targets).item() < 0.05
+    if task.is_multilabel:
         known = targets >= 0
         assert torch.equal((logits > 0)[known], (targets > 0)[known])
     else:
@@ -182,8 +210,12 @@ def test_it_overfits_one_batch(rehearsal):
 
 
 def test_it_learns_the_simulated_truth(run):
-    accuracy = task_of(run).metric("accuracy")
-    assert run.metrics["test"][accuracy]["value"] > run.metrics["baselines"]["majority class"][accuracy]["high"]
+    task, metrics = task_of(run), run.metrics
+    if task.is_value:
+        assert metrics["test"]["macro_r2"]["low"] > 0.1 > simplest(metrics)["macro_r2"]["value"]
+        return
+    accuracy = task.metric("accuracy")
+    assert metrics["test"][accuracy]["value"] > simplest(metrics)[accuracy]["high"]
 
 
 def test_the_same_seed_gives_the_same_bits(rehearsal, run, tmp_path):
@@ -207,19 +239,28 @@ def test_another_seed_gives_another_model(rehearsal, run, tmp_path):
 
 
 def test_shuffled_labels_give_chance(rehearsal, monkeypatch, tmp_path):
-    workflow = type(rehearsal.application.load())
-    honest = workflow.read
+    workflow, (_, labelled) = type(rehearsal.application.load()), read(rehearsal)
+    if labelled.task.kind == "generative":
+        pytest.skip("an input that is to be made again has no labels")
+    # Which values are asked for is decided on train.
+    hook = "settle" if labelled.task.is_value else "read"
+    honest = getattr(workflow, hook)
 
     def shuffled(self, *arguments):
         labelled = honest(self, *arguments)
         targets = np.random.default_rng(7).permutation(labelled.examples.targets)
         return replace(labelled, examples=replace(labelled.examples, targets=targets))
 
-    monkeypatch.setattr(workflow, "read", shuffled)
+    monkeypatch.setattr(workflow, hook, shuffled)
     run = rehearsal.train(tmp_path / "shuffled", test_fraction=0.4, epochs=6)
-    accuracy, auroc = (task_of(run).metric(name) for name in ("accuracy", "auroc"))
-    majority = run.metrics["baselines"]["majority class"][accuracy]["high"]
-    for name, figures in {"network": run.metrics["test"], **run.metrics["baselines"], **run.metrics["probes"]}.items():
+    task = task_of(run)
+    models = {"network": run.metrics["test"], **run.metrics["baselines"], **run.metrics["probes"]}
+    if task.is_value:
+        assert all(figures["macro_r2"]["low"] <= 0.02 for figures in models.values())
+        return
+    accuracy, auroc = (task.metric(name) for name in ("accuracy", "auroc"))
+    majority = simplest(run.metrics)[accuracy]["high"]
+    for name, figures in models.items():
         assert figures[accuracy]["low"] <= majority + 0.02, name
         if auroc in figures:
             assert figures[auroc]["low"] - 0.03 <= 0.5 <= figures[auroc]["high"] + 0.03, name
@@ -237,11 +278,11 @@ def test_no_unit_is_torn_and_no_part_is_empty(run):
 def test_prediction_depends_neither_on_order_nor_on_batch_size(rehearsal, model):
     _, labelled = read(rehearsal)
     inputs = labelled.examples.inputs
-    together = model.predictor.probabilities(inputs)
+    together = model.predictor.answers(inputs)
     order = np.random.default_rng(0).permutation(len(inputs))
-    np.testing.assert_allclose(model.predictor.probabilities(inputs.take(order)), together[order], atol=1e-5)
+    np.testing.assert_allclose(model.predictor.answers(inputs.take(order)), together[order], atol=1e-5)
     for position in order[:20]:
-        alone = model.predictor.probabilities(inputs.take(np.array([position])))
+        alone = model.predictor.answers(inputs.take(np.array([position])))
         np.testing.assert_allclose(alone[0], together[position], atol=1e-5)
 
 
@@ -249,13 +290,18 @@ def test_prediction_is_one_row_per_record(rehearsal, model):
     verb_or_skip(rehearsal, "predict")
     table = model.predict(rehearsal.input)
     task = model.predictor.task
-    probabilities = table.select(f"probability_{label}" for label in task.labels).to_numpy()
-    assert table.columns[: task.outputs + 2] == ["id", "prediction", *(f"probability_{label}" for label in task.labels)]
+    assert table["id"].n_unique() == len(table) > 0
+    if task.is_value:
+        assert table.columns[: task.outputs + 1] == ["id", *answer_columns(task)]
+        low, value, high = (table.select(f"{end}_{task.labels[0]}").to_series() for end in ("low", "value", "high"))
+        assert ((low <= value) & (value <= high)).all()
+        return
+    probabilities = table.select(answer_columns(task)).to_numpy()
+    assert table.columns[: task.outputs + 2] == ["id", "prediction", *answer_columns(task)]
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     if not task.is_multilabel:
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert table["prediction"].to_list() == answers(task, probabilities)
-    assert table["id"].n_unique() == len(table) > 0
 
 
 def test_a_loaded_bundle_says_what_the_training_run_said(rehearsal, run, model):
@@ -263,8 +309,8 @@ def test_a_loaded_bundle_says_what_the_training_run_said(rehearsal, run, model):
     written = pl.read_parquet(run.path / "predictions.parquet")
     position = {name: row for row, name in enumerate(labelled.examples.ids)}
     inputs = labelled.examples.inputs.take(np.array([position[name] for name in written["id"]]))
-    columns = written.select(f"probability_{label}" for label in model.predictor.task.labels)
-    np.testing.assert_allclose(model.predictor.probabilities(inputs), columns.to_numpy(), atol=1e-6)
+    columns = written.select(answer_columns(model.predictor.task))
+    np.testing.assert_allclose(model.predictor.answers(inputs), columns.to_numpy(), atol=1e-5)
 
 
 def test_a_bundle_moved_elsewhere_predicts_the_same_without_a_cache(rehearsal, run, model, monkeypatch, tmp_path):
@@ -308,6 +354,20 @@ def planted_and_others(attributions, planted, truth, task):
     return pl.concat(marks).drop_nulls("planted")
 
 
+def driving(attributions, planted, learned):
+    """Tell planted drivers of values from other features by how far each moves a value, in the mean of the samples."""
+    attributions = attributions.filter(pl.col("target").is_in(learned))
+    planted = [item for item in planted if item["target"] in learned]
+    moved = attributions.group_by("target", "feature").agg(pl.col("value").abs().mean()).sort("target", "feature")
+    pairs = {(item["target"], item["feature"]) for item in planted}
+    assert {target for target, _ in pairs} == set(moved["target"])
+    scores = [
+        roc_auc_score([(target, feature) in pairs for feature in rows["feature"]], rows["value"])
+        for (target,), rows in moved.partition_by("target", as_dict=True).items()
+    ]
+    return float(np.mean(scores))
+
+
 @pytest.fixture(scope="module")
 def explain_once(tmp_path_factory):
     made = {}
@@ -316,13 +376,16 @@ def explain_once(tmp_path_factory):
         name = rehearsal.application.name
         if name not in made:
             folder = tmp_path_factory.mktemp(f"why of {name}") / "why"
-            made[name] = folder, model.explain(rehearsal.few, folder)
+            asked = {"explain_targets": tuple(sorted({item.get("target", "") for item in rehearsal.planted}))}
+            known = options(rehearsal.application.configuration)
+            settings = {word: value for word, value in asked.items() if word in known}
+            made[name] = folder, model.explain(rehearsal.few, folder, **settings)
         return made[name]
 
     return explained
 
 
-def test_explanation_finds_what_was_planted(rehearsal, model, explain_once):
+def test_explanation_finds_what_was_planted(rehearsal, run, model, explain_once):
     verb_or_skip(rehearsal, "explain")
     folder, attribution = explain_once(rehearsal, model)
     written = pl.read_parquet(folder / "attributions.parquet")
@@ -330,7 +393,17 @@ def test_explanation_finds_what_was_planted(rehearsal, model, explain_once):
     assert written.columns == ["id", "target", "feature", "position", "value", "method"]
     assert (folder / "report.html").exists()
     task = model.predictor.task
+    if task.kind == "generative":
+        assert set(written["feature"]) <= set(task.labels)
+        pytest.skip("which dimension carries a planted factor is not settled; the application's own tests turn them")
     assert set(written["target"]) <= set(task.labels)
+    if task.is_value:
+        # What the network has not learned it cannot explain.
+        told = {label for label in task.labels if run.metrics["test"][f"{label}_r2"]["value"] > 0.9}
+        learned = {item["target"] for item in rehearsal.planted} & told
+        assert len(learned) >= 4
+        assert driving(written, rehearsal.planted, learned) >= 0.95
+        return
     marked = planted_and_others(written, rehearsal.planted, rehearsal.truth, task)
     # Of several answers those are explained that the model gives.
     share = 0.8 if task.is_multilabel else 0.9
@@ -375,7 +448,8 @@ def test_metrics_have_the_documented_keys(run):
     assert metrics.keys() >= KEYS
     assert set(metrics["split"]) == {"policy", "sizes"}
     assert set(metrics["split"]["sizes"]) == {"train", "validation", "test"}
-    assert metrics["calibration"].keys() >= {"method", "ece_before", "ece_after"}
+    believed = {"coverage_stated", "coverage_found"} if task_of(run).is_value else {"ece_before", "ece_after"}
+    assert metrics["calibration"].keys() >= {"method", *believed}
     assert all(finding.keys() >= {"finding", "count", "severity"} for finding in metrics["audit"])
     assert len(metrics["baselines"]) >= 2
     assert metrics["probes"]
@@ -414,16 +488,34 @@ def figures_of_labels(table, probabilities, task):
     return expected | {name: float(np.mean(values)) for name, values in means.items()}
 
 
+def figures_of_values(table, values, task):
+    """Compute them target by target, and their means over those that vary."""
+    expected, means = {}, {}
+    for place, label in enumerate(task.labels):
+        targets, said = table[f"target_{label}"].to_numpy(), values[:, place]
+        figures = {"mae": mean_absolute_error(targets, said), "mse": mean_squared_error(targets, said)}
+        if np.ptp(targets) > 0:
+            figures |= {"r2": r2_score(targets, said), "pearson": pearsonr(targets, said).statistic}
+        for name, value in figures.items():
+            expected[f"{label}_{name}"] = value
+            means.setdefault(f"macro_{name}", []).append(value)
+    return expected | {name: float(np.mean(found)) for name, found in means.items()}
+
+
 def test_metrics_can_be_recomputed_from_the_predictions(run):
     table = pl.read_parquet(run.path / "predictions.parquet").filter(pl.col("part") == "test")
     task = task_of(run)
-    probabilities = table.select(f"probability_{label}" for label in task.labels).to_numpy()
+    assert run.metrics["split"]["sizes"]["test"] == len(table)
+    probabilities = table.select(answer_columns(task)).to_numpy()
+    if task.is_value:
+        for name, value in figures_of_values(table, probabilities.astype(np.float64), task).items():
+            assert run.metrics["test"][name]["value"] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+        return
     if task.is_multilabel:
         expected = figures_of_labels(table, probabilities, task)
     else:
         expected = figures_of(target_numbers(table, task.labels), probabilities, task)
     assert table["prediction"].to_list() == answers(task, probabilities)
-    assert run.metrics["split"]["sizes"]["test"] == len(table)
     for name, value in expected.items():
         assert run.metrics["test"][name]["value"] == pytest.approx(value, abs=1e-9), name
 

@@ -2,6 +2,7 @@ from primase.configuration import Section, options
 from primase.data.words import (
     INPUT_WORDS,
     DatasetWords,
+    ExpressionWords,
     GraphWords,
     HeaderWords,
     PairWords,
@@ -37,7 +38,8 @@ def test_every_word_has_a_help_text():
 
 def test_words_that_name_input_are_told_from_those_that_say_how_to_read_it():
     reading = {"target_column", "id_column", "sequence_column", "group_column"}
-    assert set(Data.model_fields) - reading | set(GraphWords.model_fields) == INPUT_WORDS
+    words = set(Data.model_fields) | set(GraphWords.model_fields) | set(ExpressionWords.model_fields)
+    assert words - reading - {"label_column"} == INPUT_WORDS
 
 
 def test_the_default_split_is_eighty_ten_ten():

@@ -154,7 +154,7 @@ def test_distinct_rows_ignore_values_order_and_stored_zeros() -> None:
 def test_majority_gives_the_frequencies_of_train() -> None:
     train = examples(np.zeros((5, 1)), np.array([0, 2, 2, -1, 2]))
     fitted = majority_baseline().fit(COLOURS, train, train)
-    probabilities = fitted.probabilities(train.take(np.arange(2)))
+    probabilities = fitted.answers(train.take(np.arange(2)))
     assert probabilities.tolist() == [[0.25, 0.0, 0.75, 0.0]] * 2
 
 
@@ -174,7 +174,7 @@ def test_logistic_regression_is_that_of_scikit_learn(features: Any) -> None:
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1
     assert f"C = {LogisticRegression().strengths[best]:g}," in fitted.description
-    assert fitted.probabilities(validation) == pytest.approx(predictions[best], abs=2e-3)
+    assert fitted.answers(validation) == pytest.approx(predictions[best], abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,12 @@ def test_every_label_has_a_column(baseline: Baseline, kept: tuple[int, ...], val
     targets[260:262] = 3, -1
     train, rest = examples(rows[:250], targets[:250]), examples(rows[250:], targets[250:])
     fitted = baseline.fit(COLOURS, train, rest.take(np.arange(validated)))
-    probabilities = fitted.probabilities(rest)
+    probabilities = fitted.answers(rest)
     assert probabilities.shape == (50, 4)
     assert probabilities.sum(axis=1) == pytest.approx(1)
     assert probabilities.min() >= 0
     assert np.all(probabilities[:, [label for label in range(4) if label not in kept]] == 0)
-    assert np.array_equal(
-        probabilities, baseline.fit(COLOURS, train, rest.take(np.arange(validated))).probabilities(rest)
-    )
+    assert np.array_equal(probabilities, baseline.fit(COLOURS, train, rest.take(np.arange(validated))).answers(rest))
 
 
 def test_nothing_to_train_on_is_an_error() -> None:
@@ -226,7 +224,7 @@ def test_probe_sees_a_curve_that_no_line_does() -> None:
     parts = [examples(length[start : start + 500], targets[start : start + 500]) for start in (0, 500, 1000)]
     fitted = Probe("length", dense).fit(BINARY, parts[0], parts[1])
     assert isinstance(fitted.model, StagedBoosting)
-    assert (fitted.probabilities(parts[2]).argmax(axis=1) == parts[2].targets).mean() > 0.95
+    assert (fitted.answers(parts[2]).argmax(axis=1) == parts[2].targets).mean() > 0.95
 
 
 def test_boosting_stops_where_validation_is_best() -> None:
@@ -255,5 +253,19 @@ def test_verdicts() -> None:
     assert "network itself" in verdict(Interval(0.51, 0.49, 0.53), Interval(0.7, 0.68, 0.72))
     assert "Nothing can be said" in verdict(Interval.undefined(), strong)
     assert "Length alone: AUROC 0.900 [0.880, 0.920]" in verdict(strong, strong)
-    with pytest.raises(ValueError, match="lower"):
-        probe_verdict(strong, strong, nuisance="length", metric="brier", chance=0.25)
+
+
+def error_verdict(network: Interval, probe: Interval) -> str:
+    return probe_verdict(network, probe, nuisance="the batch", metric="macro_mae", chance=0.8)
+
+
+def test_verdicts_where_less_is_better() -> None:
+    strong = Interval(0.4, 0.38, 0.42)
+    half = error_verdict(strong, Interval(0.6, 0.58, 0.62))
+    assert "About 50 % of the network's lead over a guess that looks at nothing can be had" in half
+    assert half.startswith("The batch alone: mean MAE 0.600 [0.580, 0.620]; the network: 0.400")
+    assert "overlap" not in half
+    assert "overlap" in error_verdict(strong, Interval(0.43, 0.41, 0.45))
+    assert "is no better than a guess that looks at nothing (0.800)" in error_verdict(strong, Interval(0.79, 0.7, 0.81))
+    assert "as well as the network" in error_verdict(strong, Interval(0.3, 0.2, 0.35))
+    assert "network itself" in error_verdict(Interval(0.79, 0.77, 0.81), Interval(0.6, 0.5, 0.7))

@@ -34,25 +34,25 @@ def test_planted_temperature_is_found(temperature: float, labels: int) -> None:
 def test_temperature_is_the_best_there_is() -> None:
     logits, targets = simulate(1.7, 3, examples=500)
     best = TemperatureScaling.fit(logits, targets).temperature
-    losses = [log_loss(targets, TemperatureScaling(best * f).probabilities(logits)) for f in (0.98, 0.999, 1.001, 1.02)]
-    assert min(losses) > log_loss(targets, TemperatureScaling(best).probabilities(logits))
+    losses = [log_loss(targets, TemperatureScaling(best * f).answers(logits)) for f in (0.98, 0.999, 1.001, 1.02)]
+    assert min(losses) > log_loss(targets, TemperatureScaling(best).answers(logits))
 
 
 @given(st.floats(0.05, 20), st.integers(0, 1000))
 def test_predictions_stay_and_rows_sum_to_one(temperature: float, seed: int) -> None:
     logits = np.random.default_rng(seed).normal(size=(20, 4)) * 30
-    probabilities = TemperatureScaling(temperature).probabilities(logits)
+    probabilities = TemperatureScaling(temperature).answers(logits)
     assert np.array_equal(probabilities.argmax(axis=1), logits.argmax(axis=1))
     assert probabilities.sum(axis=1) == pytest.approx(1)
-    assert probabilities[3:4] == pytest.approx(TemperatureScaling(temperature).probabilities(logits[3:4]), abs=1e-15)
+    assert probabilities[3:4] == pytest.approx(TemperatureScaling(temperature).answers(logits[3:4]), abs=1e-15)
 
 
 def test_calibration_error_falls() -> None:
     logits, targets = simulate(3.0, 2, examples=4000)
     fitted = fit_calibrator("temperature", logits[:2000], targets[:2000])
     task = Task("binary", ("no", "yes"))
-    before = evaluate(task, targets[2000:], NoCalibration().probabilities(logits[2000:]), resamples=0)
-    after = evaluate(task, targets[2000:], fitted.probabilities(logits[2000:]), resamples=0)
+    before = evaluate(task, targets[2000:], NoCalibration().answers(logits[2000:]), resamples=0)
+    after = evaluate(task, targets[2000:], fitted.answers(logits[2000:]), resamples=0)
     assert after["ece"].value < before["ece"].value / 2
     assert after["accuracy"] == before["accuracy"]
     assert "too sure" in fitted.note
@@ -87,8 +87,8 @@ def test_unknown_targets_do_not_count() -> None:
 def test_huge_and_single_precision_logits() -> None:
     logits = np.array([[1e4, -1e4], [-1e4, 1e4], [1e4, -1e4]], dtype=np.float32)
     fitted = fit_calibrator("temperature", logits, np.array([0, 1, 1]))
-    assert np.all(np.isfinite(fitted.probabilities(logits)))
-    assert fitted.probabilities(logits).dtype == np.float64
+    assert np.all(np.isfinite(fitted.answers(logits)))
+    assert fitted.answers(logits).dtype == np.float64
 
 
 def test_diverged_network_is_one_clear_message() -> None:

@@ -90,8 +90,8 @@ def assessment(rivals):
 
 def test_figures_are_those_of_the_calibrated_network_on_these_examples(contrast, assessed):
     examples, figures = contrast.examples, assessed.figures
-    probabilities = CALIBRATOR.probabilities(logits(examples))
-    assert assessed.probabilities == pytest.approx(probabilities)
+    probabilities = CALIBRATOR.answers(logits(examples))
+    assert assessed.answers == pytest.approx(probabilities)
     assert figures.test == evaluate(TASK, examples.targets, probabilities, units=contrast.units)
     assert figures.test["auroc"].value == pytest.approx(roc_auc_score(examples.targets, logits(examples)[:, 1]))
     assert figures.test["auprc"].value == pytest.approx(
@@ -106,11 +106,11 @@ def test_rivals_are_asked_the_same(contrast, rivals, assessed):
     assert list(figures.baselines) == ["majority class"]
     assert list(figures.probes) == ["degree product"]
     for rival in rivals:
-        values = rival.probabilities(examples)
+        values = rival.answers(examples)
         measured = {**figures.baselines, **figures.probes}[rival.name]
         assert measured["auroc"].value == pytest.approx(roc_auc_score(examples.targets, values[:, 1]))
         assert figures.differences[rival.name] == compare(
-            TASK, examples.targets, assessed.probabilities, values, units=contrast.units
+            TASK, examples.targets, assessed.answers, values, units=contrast.units
         )
         assert np.array_equal(assessed.others[rival.name], values)
 

@@ -91,16 +91,16 @@ def test_every_label_has_a_temperature_of_its_own():
     calibrator = fit_calibrator_of(TASK, "temperature", hot, targets)
     temperatures = [one.temperature for one in calibrator.calibrators]
     np.testing.assert_allclose(temperatures, [1.0, 2.0, 0.5], rtol=0.05)
-    np.testing.assert_allclose(calibrator.probabilities(hot), 1 / (1 + np.exp(-log_odds)), atol=0.02)
+    np.testing.assert_allclose(calibrator.answers(hot), 1 / (1 + np.exp(-log_odds)), atol=0.02)
     again = read_calibrator(json.loads(json.dumps(calibrator.to_state())))
-    np.testing.assert_array_equal(again.probabilities(hot), calibrator.probabilities(hot))
+    np.testing.assert_array_equal(again.answers(hot), calibrator.answers(hot))
     assert calibrator.name == "temperature"
     assert "between 0.5" in calibrator.note
 
 
 def test_without_calibration_probabilities_are_sigmoids():
     log_odds = np.array([[0.0, np.log(3), -np.log(3)]])
-    np.testing.assert_allclose(uncalibrated(TASK).probabilities(log_odds), [[0.5, 0.75, 0.25]])
+    np.testing.assert_allclose(uncalibrated(TASK).answers(log_odds), [[0.5, 0.75, 0.25]])
     assert uncalibrated(Task("binary", ("no", "yes"))) == NoCalibration()
 
 
@@ -117,11 +117,11 @@ def test_baselines_learn_every_label_by_itself():
     examples = Examples(ids=np.arange(600).astype(object), inputs=Rows(values), targets=targets)
     train, validation = examples.take(np.arange(400)), examples.take(np.arange(400, 600))
     linear = logistic_regression_baseline(lambda some: some.inputs.values, "numbers").fit(TASK, train, validation)
-    probabilities = linear.probabilities(validation)
+    probabilities = linear.answers(validation)
     for place in (0, 1):
         assert roc_auc_score(values[400:, place] > 0, probabilities[:, place]) > 0.95
     np.testing.assert_array_equal(probabilities[:, 2], 0.5)
-    share = majority_baseline().fit(TASK, train, validation).probabilities(validation)[0]
+    share = majority_baseline().fit(TASK, train, validation).answers(validation)[0]
     known = train.targets[train.targets[:, 0] >= 0, 0]
     assert share[0] == pytest.approx(known.mean())
 

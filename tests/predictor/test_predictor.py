@@ -55,42 +55,42 @@ def raw(network, inputs):
 def test_one_network_gives_its_softmax(inputs):
     predictor = predictor_of(1)
     expected = softmax(raw(predictor.members[0], inputs), axis=1)
-    np.testing.assert_allclose(predictor.probabilities(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(predictor.answers(inputs), expected, atol=1e-6)
 
 
 def test_members_are_averaged_as_probabilities(inputs):
     predictor = predictor_of(1, 2, 3)
     expected = np.mean([softmax(raw(member, inputs), axis=1) for member in predictor.members], axis=0)
-    np.testing.assert_allclose(predictor.probabilities(inputs), expected, atol=1e-6)
-    np.testing.assert_allclose(np.exp(predictor.logits(inputs)), expected, atol=1e-6)
+    np.testing.assert_allclose(predictor.answers(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(np.exp(predictor.outputs(inputs)), expected, atol=1e-6)
 
 
 def test_probabilities_are_calibrated(inputs):
     targets = np.random.default_rng(1).integers(3, size=50)
-    calibrator = fit_calibrator("temperature", predictor_of(1).logits(inputs), targets)
+    calibrator = fit_calibrator("temperature", predictor_of(1).outputs(inputs), targets)
     predictor = predictor_of(1, calibrator=calibrator)
-    np.testing.assert_allclose(predictor.probabilities(inputs), calibrator.probabilities(predictor.logits(inputs)))
-    assert not np.allclose(predictor.probabilities(inputs), predictor_of(1).probabilities(inputs))
+    np.testing.assert_allclose(predictor.answers(inputs), calibrator.answers(predictor.outputs(inputs)))
+    assert not np.allclose(predictor.answers(inputs), predictor_of(1).answers(inputs))
 
 
 @pytest.mark.parametrize("size", [1, 7, 49, 50, 51])
 def test_batches_do_not_matter(inputs, monkeypatch, size):
-    expected = predictor_of(1, 2).logits(inputs)
+    expected = predictor_of(1, 2).outputs(inputs)
     monkeypatch.setattr("primase.data.encoding.LARGEST_BATCH", size)
-    np.testing.assert_allclose(predictor_of(1, 2).logits(inputs), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor_of(1, 2).outputs(inputs), expected, atol=1e-5)
 
 
 def test_nothing_to_predict():
-    assert predictor_of(1).probabilities(np.empty((0, 4))).shape == (0, 3)
+    assert predictor_of(1).answers(np.empty((0, 4))).shape == (0, 3)
 
 
 def test_predicting_does_not_change_the_network(inputs):
     predictor = predictor_of(1)
     before = {name: tensor.clone() for name, tensor in predictor.members[0].state_dict().items()}
     predictor.members[0].train()
-    first = predictor.logits(inputs)
+    first = predictor.outputs(inputs)
     assert predictor.members[0].training
-    np.testing.assert_array_equal(predictor.logits(inputs), first)
+    np.testing.assert_array_equal(predictor.outputs(inputs), first)
     after = predictor.members[0].state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
@@ -98,7 +98,7 @@ def test_predicting_does_not_change_the_network(inputs):
 def test_log_odds(inputs):
     predictor = predictor_of(1, 2)
     labels = np.random.default_rng(2).integers(3, size=50)
-    probabilities = predictor.probabilities(inputs)[np.arange(50), labels]
+    probabilities = predictor.answers(inputs)[np.arange(50), labels]
     score = predictor.scorer()({"values": torch.from_numpy(inputs).float()}, torch.from_numpy(labels))
     np.testing.assert_allclose(score.detach().numpy(), np.log(probabilities / (1 - probabilities)), atol=1e-4)
 
@@ -122,7 +122,7 @@ def test_gradients_flow_to_the_batch(inputs):
 def test_logits_are_log_probabilities(inputs):
     predictor = predictor_of(3)
     np.testing.assert_allclose(
-        predictor.logits(inputs), log_softmax(raw(predictor.members[0], inputs), axis=1), atol=1e-5
+        predictor.outputs(inputs), log_softmax(raw(predictor.members[0], inputs), axis=1), atol=1e-5
     )
 
 
@@ -131,7 +131,7 @@ def test_the_members_of_a_multilabel_task_are_averaged_as_probabilities_of_each_
     members = tuple(Network(seed) for seed in (1, 2))
     predictor = Predictor(task, RowEncoder(), members, uncalibrated(task))
     expected = np.mean([1 / (1 + np.exp(-raw(member, inputs))) for member in members], axis=0)
-    np.testing.assert_allclose(predictor.probabilities(inputs), expected, atol=1e-6)
+    np.testing.assert_allclose(predictor.answers(inputs), expected, atol=1e-6)
     batch = {"values": torch.from_numpy(inputs).float()}
     asked = predictor.log_odds(batch, torch.full((50,), 2)).detach().numpy()
     np.testing.assert_allclose(asked, np.log(expected[:, 2] / (1 - expected[:, 2])), atol=1e-4)

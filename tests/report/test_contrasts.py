@@ -21,7 +21,7 @@ from primase.evaluation.probes import Probe
 from primase.report.contrasts import contrast_section, contrast_sentences, contrast_tiles, contrast_warnings
 from primase.report.evaluation import evaluation_page
 from primase.report.records import write_records
-from primase.report.run import Subject, TrainingRun
+from primase.report.run import Insights, Subject, TrainingRun
 from primase.report.sections import Callout, Figure, Paragraph, Table
 from primase.report.training import training_page
 from primase.training.fitted import Fitted
@@ -269,9 +269,9 @@ def whole_run(*, with_contrast):
         findings=[Finding(TWINS, 0, "info", "None.")],
         members=[fitted],
         assessment=assessment,
-        validation=calibrator.probabilities(logits(validation)),
+        validation=calibrator.answers(logits(validation)),
         unit_name="pair",
-        insights=[],
+        insights=Insights(),
         kinship=None,
         configuration={"seed": 0},
         seconds={},

@@ -107,7 +107,7 @@ class SignalWorkflow(Workflow[Proteins, SignalConfiguration]):
 
     def explain(self, predictor: Predictor[Proteins], examples: Examples[Proteins], listener: Listener) -> Explanation:
         """Attribute each prediction to the amino acids at the start."""
-        labels = predictor.logits(examples.inputs).argmax(axis=1)
+        labels = predictor.outputs(examples.inputs).argmax(axis=1)
         encoder = predictor.encoder
         assert isinstance(encoder, StartEncoder)
         encoded = encoder.encode(examples.inputs)

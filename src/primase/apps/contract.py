@@ -19,14 +19,23 @@ from primase.training.configuration import TrainingConfiguration
 if TYPE_CHECKING:  # the workflow loads torch, which takes seconds
     from primase.apps.workflow import Workflow
 
-Verb = Literal["train", "evaluate", "predict", "explain", "scan", "rank", "embed"]
+Verb = Literal["train", "evaluate", "predict", "explain", "scan", "rank", "embed", "generate", "reconstruct"]
 
 
 class RemediesSection(Section):
-    """What is done about the known weaknesses of deep networks."""
+    """What is done about the known weaknesses of deep networks that give probabilities."""
 
     calibration: Literal["temperature", "none"] = "temperature"
     """How probabilities are corrected, on validation data."""
+
+
+class ValueRemediesSection(Section):
+    """What is done about the known weaknesses of deep networks that give values."""
+
+    calibration: Literal["conformal", "none"] = "conformal"
+    """How wide an interval is put around each value, on validation data."""
+    coverage: float = Field(default=0.9, gt=0, lt=1)
+    """The share of values that their intervals should hold."""
 
 
 class Configuration(Section):
@@ -38,7 +47,7 @@ class Configuration(Section):
     split: SplitSection = SplitSection()
     network: Section = Section()
     training: TrainingConfiguration = TrainingConfiguration()
-    remedies: RemediesSection = RemediesSection()
+    remedies: Section = RemediesSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Application:
         The data sets it registers.
     demo
         Settings of ``primase demo``, by name.
+    embeds_new
+        Whether ``embed`` reads new examples, and does not list what the model knows.
     """
 
     name: str
@@ -76,6 +87,7 @@ class Application:
     verbs: frozenset[Verb]
     sources: Sequence[Source] = ()
     demo: Mapping[str, Any] = field(default_factory=dict)
+    embeds_new: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", self.name):

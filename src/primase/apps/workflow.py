@@ -17,16 +17,16 @@ from primase.apps.contract import Configuration
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples, InputsT
-from primase.data.splits import Groups, Partition
+from primase.data.splits import Fractions, Groups, Part, Partition
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
-from primase.evaluation.baselines import Baseline
+from primase.evaluation.baselines import Rival
 from primase.evaluation.contrasts import Contrast
 from primase.evaluation.intervals import Units
-from primase.evaluation.probes import Probe
 from primase.events import Listener
 from primase.insight.attribution import Attribution
 from primase.predictor.predictor import Predictor
+from primase.report.run import Insights
 from primase.report.sections import Section
 from primase.training.fit import FitOptions
 
@@ -150,6 +150,39 @@ class Ranking:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What to make anew.
+
+    Parameters
+    ----------
+    count
+        How many examples; of each condition, where several are asked for.
+    conditions
+        Of which kind, by the words of the column that the model was conditioned on; empty for all, in the shares that
+        they had in training.
+    seed
+        Decides what is drawn.
+    """
+
+    count: int = 100
+    conditions: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is nothing to make, or the seed is negative.
+        """
+        for name, number, least in (("count", self.count, 1), ("seed", self.seed, 0)):
+            if number < least:
+                what = f"this is no {name}"
+                raise ConfigurationError(what, where=name, got=str(number), wanted=f"a whole number from {least}")
+
+
 class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     """The work of one application, from files to explanations; the pipeline calls it and owns everything else."""
 
@@ -193,6 +226,26 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     @abstractmethod
     def policy(self, examples: Examples[InputsT], configuration: ConfigurationT) -> str:
         """Choose the policy that ``auto`` stands for."""
+
+    def fractions(self, examples: Examples[InputsT], configuration: ConfigurationT) -> Fractions:
+        """Say which shares of the examples are to validate and to test on."""
+        del examples
+        return Fractions(configuration.split.validation_fraction, configuration.split.test_fraction)
+
+    def settle(
+        self,
+        labelled: Labelled[InputsT],
+        partition: Partition,
+        configuration: ConfigurationT,
+        listener: Listener,
+    ) -> Labelled[InputsT]:
+        """Decide on the training part alone what else there is to decide of the question, such as what to read."""
+        del partition, configuration, listener
+        return labelled
+
+    def truth(self, examples: Examples[InputsT]) -> Shaped[np.ndarray, "examples *labels"]:
+        """Return what the answers should be: the targets, or the input itself where that is to be made again."""
+        return examples.targets
 
     @property
     @abstractmethod
@@ -255,11 +308,11 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         return FitOptions(kind=task.kind)
 
     @abstractmethod
-    def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Baseline]:
+    def baselines(self, encoder: Encoder[InputsT]) -> Sequence[Rival]:
         """Name the simpler models that the network must beat."""
 
     @abstractmethod
-    def probes(self, train: Examples[InputsT]) -> Sequence[Probe]:
+    def probes(self, train: Examples[InputsT]) -> Sequence[Rival]:
         """Name the models on nuisance features alone, whose success the network has not earned."""
 
     def subsets(self, test: Examples[InputsT], encoder: Encoder[InputsT]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
@@ -282,10 +335,12 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def explain(self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener) -> Explanation:
         """Explain the prediction of each example."""
 
-    def insights(self, predictor: Predictor[InputsT], test: Examples[InputsT], listener: Listener) -> Sequence[Section]:
+    def insights(
+        self, predictor: Predictor[InputsT], parts: Mapping[Part, Examples[InputsT]], listener: Listener
+    ) -> Insights:
         """Say in the report of a training run what the model as a whole has learned."""
-        del predictor, test, listener
-        return ()
+        del predictor, parts, listener
+        return Insights()
 
     def scan(
         self, predictor: Predictor[InputsT], configuration: ConfigurationT, scan: Scan, listener: Listener
@@ -301,11 +356,35 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         what = "this application has no end of things to test, and so nothing to rank"
         raise ConfigurationError(what, where="rank")
 
-    def embed(self, predictor: Predictor[InputsT], listener: Listener) -> pl.DataFrame:
-        """Give the numbers that the network has for each thing it knows, where it has any."""
-        del predictor, listener
+    def embed(
+        self, predictor: Predictor[InputsT], blocks: Iterator[Examples[InputsT]] | None, listener: Listener
+    ) -> Iterator[pl.DataFrame]:
+        """Give the numbers that the network has for each thing it knows, or for each new example, where it has any.
+
+        Parameters
+        ----------
+        blocks
+            New examples; None where no input was given.
+        """
+        del predictor, blocks, listener
         what = "this application keeps no embedding"
         raise ConfigurationError(what, where="embed")
+
+    def generate(
+        self, predictor: Predictor[InputsT], generation: Generation, listener: Listener
+    ) -> Iterator[pl.DataFrame]:
+        """Make new examples, where the network can."""
+        del predictor, generation, listener
+        what = "this application makes nothing new"
+        raise ConfigurationError(what, where="generate")
+
+    def reconstruct(
+        self, predictor: Predictor[InputsT], blocks: Iterator[Examples[InputsT]], listener: Listener
+    ) -> Iterator[pl.DataFrame]:
+        """Show what is left of each example once it has gone through the network, where that has a meaning."""
+        del predictor, blocks, listener
+        what = "this application reconstructs nothing"
+        raise ConfigurationError(what, where="reconstruct")
 
     @abstractmethod
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:

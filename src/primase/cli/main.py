@@ -25,7 +25,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "explain": ("primase.cli.models:explain", "Show why a trained model says what it says."),
     "scan": ("primase.cli.models:scan", "Slide a trained model along a genome."),
     "rank": ("primase.cli.models:rank", "List the most probable of all that has not been tested."),
-    "embed": ("primase.cli.models:embed", "Write the numbers that a model has for each thing it knows."),
+    "embed": ("primase.cli.models:embed", "Write the numbers that a model has for each thing."),
+    "generate": ("primase.cli.models:generate", "Make new examples with a trained model."),
+    "reconstruct": ("primase.cli.models:reconstruct", "Show what a trained model keeps of each example."),
 }
 
 

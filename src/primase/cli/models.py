@@ -1,4 +1,4 @@
-"""Commands that act on a trained model: evaluate, predict, explain, scan, rank, embed."""
+"""Commands that act on a trained model: evaluate, predict, explain, scan, rank, embed, generate, reconstruct."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class BundleCommands(click.Group):
             "scan": _scan_command,
             "rank": _rank_command,
             "embed": _embed_command,
+            "generate": _generate_command,
+            "reconstruct": _reconstruct_command,
         }
         return make[str(ctx.info_name)](application, folder)
 
@@ -71,9 +73,19 @@ def rank() -> None:
     """List the most probable of all that has not been tested; FILE ends in .parquet, .csv or .tsv."""
 
 
-@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
+@click.group(cls=BundleCommands, subcommand_metavar="DIR [INPUT] --out FILE")
 def embed() -> None:
-    """Write the numbers that a model has for each thing it knows; FILE ends in .parquet, .csv or .tsv."""
+    """Write the numbers that a model has for each thing; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
+def generate() -> None:
+    """Make new examples with a trained model; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
+def reconstruct() -> None:
+    """Show what a trained model keeps of each example; FILE ends in .parquet, .csv or .tsv."""
 
 
 def _evaluate_command(application: Application, folder: Path) -> click.Command:
@@ -176,7 +188,8 @@ def _rank_command(application: Application, folder: Path) -> click.Command:
 
 
 def _embed_command(application: Application, folder: Path) -> click.Command:
-    del application
+    if application.embeds_new:
+        return _embed_new_command(application, folder)
 
     @click.command("embed", help="Write the embedding of everything that the model knows.")
     @OutOption
@@ -185,7 +198,63 @@ def _embed_command(application: Application, folder: Path) -> click.Command:
         from primase import models  # noqa: PLC0415
 
         with listening() as listener:
-            table = models.load(folder).embed(out, listener=listener)
-        printed(f"Wrote {len(table):,} rows to {out}")
+            rows = models.load(folder).embed(out, listener=listener)
+        printed(f"Wrote {rows:,} rows to {out}")
+
+    return command
+
+
+def _embed_new_command(application: Application, folder: Path) -> click.Command:
+    @click.command("embed", help="Write the embedding of every record of INPUT.")
+    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @OutOption
+    def command(input_path: Path, out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            rows = models.load(folder).embed(out, input_path, listener=listener, **given(settings))
+        printed(f"Wrote {rows:,} rows to {out}")
+
+    return command
+
+
+def _generate_command(application: Application, folder: Path) -> click.Command:
+    del application
+
+    @click.command("generate", help="Make new examples, such as the model has learned to make them.")
+    @click.option("--count", type=click.IntRange(min=1), help="How many; of each condition.  [default: 100]")
+    @click.option(
+        "--condition",
+        "conditions",
+        multiple=True,
+        help="Of this kind, by the column that the model was conditioned on; may be given several times.",
+    )
+    @click.option("--seed", type=click.IntRange(min=0), help="Decides what is drawn.  [default: 0]")
+    @OutOption
+    def command(out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            rows = models.load(folder).generate(out, listener=listener, **given(settings))
+        printed(f"Wrote {rows:,} made examples to {out}")
+
+    return command
+
+
+def _reconstruct_command(application: Application, folder: Path) -> click.Command:
+    @click.command("reconstruct", help="Write what is left of every record of INPUT behind the network.")
+    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @OutOption
+    def command(input_path: Path, out: Path, **settings: Any) -> None:
+        # The pipeline loads torch, which the help texts do not need.
+        from primase import models  # noqa: PLC0415
+
+        with listening() as listener:
+            rows = models.load(folder).reconstruct(input_path, out, listener=listener, **given(settings))
+        printed(f"Wrote {rows:,} reconstructions to {out}")
 
     return command

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from primase.data.examples import Examples, InputsT
+from primase.data.examples import Examples, InputsT, are_known
 from primase.data.splits import Partition
 from primase.data.tasks import Task
 from primase.events import Severity
@@ -124,6 +124,9 @@ def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]
     if task.is_multilabel:
         yield from _label_balance(examples, task)
         return
+    if task.is_value:
+        yield from _unknown_targets(examples)
+        return
     counts = np.bincount(examples.targets[examples.targets >= 0], minlength=task.outputs)
     listing = ", ".join(f"{label} {count:,}" for label, count in zip(task.labels, counts, strict=True))
     rarest = int(counts.argmin())
@@ -150,18 +153,23 @@ def _label_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]
     if shares.min() < 0.05:
         text += " For the rare ones accuracy says little; look at AUPRC."
     yield Finding("class balance", int(positives.min()), "info", text)
-    unknown = examples.targets.size - int(known.sum())
-    if unknown:
-        text = (
-            f"{unknown:,} of {examples.targets.size:,} targets ({unknown / examples.targets.size:.0%}) are not known: "
-            "they count neither in training nor in the figures."
-        )
-        yield Finding("unknown targets", unknown, "info", text)
+    yield from _unknown_targets(examples)
     rarer = np.minimum(positives, known - positives)
     few = [label for label, count in zip(task.labels, rarer, strict=True) if count < 30]
     if few:
         text = f"Fewer than 30 positive or 30 negative examples: {_listing(few)}. Figures for these labels mean little."
         yield Finding("rare classes", len(few), "warning", text)
+
+
+def _unknown_targets(examples: Examples[InputsT]) -> Iterable[Finding]:
+    size = examples.targets.size
+    unknown = size - int(np.count_nonzero(are_known(examples.targets)))
+    if unknown:
+        text = (
+            f"{unknown:,} of {size:,} targets ({unknown / size:.0%}) are not known: they count neither in training nor "
+            "in the figures."
+        )
+        yield Finding("unknown targets", unknown, "info", text)
 
 
 def _listing(names: Sequence[str], most: int = 10) -> str:
@@ -191,6 +199,8 @@ def _identical_inputs(
     yield Finding("identical inputs", repeated, "info", text)
     if task.is_multilabel:
         yield from _label_conflicts(examples, inverse, what)
+        return
+    if task.is_value:
         return
     known = examples.targets >= 0
     pairs = np.unique(np.stack([inverse[known], examples.targets[known]]), axis=1)

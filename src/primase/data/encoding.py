@@ -8,13 +8,15 @@ from typing import Any, Final, Generic, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Integer
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from primase.data.examples import Indices, InputsT
 
 Batch = dict[str, Tensor]
+Targets = Shaped[np.ndarray, "examples *labels"]
+Values = Float[np.ndarray, "examples targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,23 @@ class Encoder(ABC, Generic[InputsT]):
     def state(self) -> EncoderState:
         """Return all that is needed to make this encoder again."""
 
+    @property
+    def value_scale(self) -> str:
+        """The scale of targets that are values, such as ``"log2(x + 1)"``; empty where it needs no name."""
+        return ""
+
+    def encode_targets(self, targets: Targets) -> Targets:
+        """Bring targets to the scale on which the network learns; NaN stays where a value is not known."""
+        return targets
+
+    def decode(self, values: Values) -> Values:
+        """Bring what a network of values says back to the scale of the targets."""
+        return values
+
+    def to_file(self, values: Values) -> Values:
+        """Bring values from the scale of the targets to that of the user's files."""
+        return values
+
 
 class SupervisedBatches(Dataset[tuple[Batch, Tensor]]):
     """Encoded inputs beside their targets, indexed by whole batches.
@@ -67,9 +86,9 @@ class SupervisedBatches(Dataset[tuple[Batch, Tensor]]):
     training of small networks.
     """
 
-    def __init__(self, inputs: EncodedInputs, targets: Integer[np.ndarray, "examples *labels"]) -> None:
+    def __init__(self, inputs: EncodedInputs, targets: Targets) -> None:
         self.inputs = inputs
-        # The many yes-or-no targets of a multilabel task stay as small as they are.
+        # The many targets of an example stay as small as they are.
         wide = targets if targets.ndim > 1 else targets.astype(np.int64)
         self.targets = torch.from_numpy(np.ascontiguousarray(wide))
 

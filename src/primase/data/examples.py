@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
-from jaxtyping import Integer, Shaped
+from jaxtyping import Bool, Integer, Shaped
 
 Indices = Integer[np.ndarray, "selected"]
 
@@ -43,7 +43,8 @@ class Examples(Generic[InputsT]):
     inputs
         What the network will see, before encoding.
     targets
-        The index of the label of each example, -1 where it is not known; of several labels, 0, 1 or -1 for each.
+        The index of the label of each example, -1 where it is not known; of several labels, 0, 1 or -1 for each; of
+        values to predict, a number for each, NaN where it is not known.
     groups
         Per name, the units that a split must not tear apart (a homology cluster, a patient), as integers.
     parts
@@ -54,7 +55,7 @@ class Examples(Generic[InputsT]):
 
     ids: Shaped[np.ndarray, "examples"]
     inputs: InputsT
-    targets: Integer[np.ndarray, "examples *labels"]
+    targets: Shaped[np.ndarray, "examples *labels"]
     groups: Mapping[str, Integer[np.ndarray, "examples"]] = field(default_factory=dict)
     parts: Shaped[np.ndarray, "examples"] | None = None
     covariates: Mapping[str, Shaped[np.ndarray, "examples"]] = field(default_factory=dict)
@@ -93,3 +94,11 @@ def _rows(values: Shaped[np.ndarray, "examples *more"], indices: Indices) -> Sha
     if len(indices) and indices[-1] - indices[0] + 1 == len(indices) and np.all(np.diff(indices) == 1):
         return np.asarray(values[indices[0] : indices[-1] + 1])
     return np.asarray(values[indices])
+
+
+def are_known(targets: Shaped[np.ndarray, "examples *labels"]) -> Bool[np.ndarray, "examples *labels"]:
+    """Tell which targets are known: labels that are not below zero, values that are numbers."""
+    known: Bool[np.ndarray, "examples *labels"] = (
+        ~np.isnan(targets) if np.issubdtype(targets.dtype, np.floating) else targets >= 0
+    )
+    return known

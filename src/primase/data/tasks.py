@@ -7,13 +7,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Shaped
 
 from primase.errors import InputError
 
-TaskKind = Literal["binary", "multiclass", "multilabel"]
+TaskKind = Literal["binary", "multiclass", "multilabel", "regression", "generative"]
 
 MULTILABEL: Final = "multilabel"
+VALUE_KINDS: Final = frozenset({"regression", "generative"})
 _ROWS_AT_ONCE: Final = 100_000
 LISTED_APART: Final = ";"
 """Stands between the labels of one prediction where it may have several."""
@@ -21,16 +22,18 @@ LISTED_APART: Final = ";"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question with one answer out of several labels, or with a yes or no to each of several labels.
+    """A question with one answer out of several labels, with a yes or no to each of several, or with a value for each.
 
     Parameters
     ----------
     kind
         ``"binary"`` for two labels, of which the second is the positive one; ``"multiclass"`` for three or more;
-        ``"multilabel"`` where each label is a yes-or-no question of its own.
+        ``"multilabel"`` where each label is a yes-or-no question of its own; ``"regression"`` where each label is a
+        number to predict; ``"generative"`` where the input is to be made again, number by number.
     labels
         The names of the answers, in the order of the network's outputs. Targets are indices into it, shape (examples,),
-        -1 where unknown; in a multilabel task they are 0, 1 or -1 (unknown) per label, shape (examples, labels).
+        -1 where unknown; in a multilabel task they are 0, 1 or -1 (unknown) per label, shape (examples, labels); in
+        regression values, NaN where unknown, of the same shape. A generative task has no targets beside its input.
     """
 
     kind: TaskKind
@@ -41,6 +44,8 @@ class Task:
             "binary": (2, 2, "exactly two"),
             "multiclass": (3, None, "at least three"),
             "multilabel": (1, None, "at least one, and"),
+            "regression": (1, None, "at least one, and"),
+            "generative": (1, None, "at least one, and"),
         }[self.kind]
         fits = least <= len(self.labels) <= (most or len(self.labels))
         if not fits or len(set(self.labels)) != len(self.labels):
@@ -62,6 +67,11 @@ class Task:
         """Whether an example may have several labels, or none."""
         return self.kind == MULTILABEL
 
+    @property
+    def is_value(self) -> bool:
+        """Whether each answer is a number and not a label."""
+        return self.kind in VALUE_KINDS
+
     def metric(self, name: str) -> str:
         """Name a metric of the task as a whole: that of several labels is the mean over them.
 
@@ -70,18 +80,27 @@ class Task:
         >>> Task("binary", ("no", "yes")).metric("ece"), Task("multilabel", ("a", "b")).metric("ece")
         ('ece', 'macro_ece')
         """
-        return f"macro_{name}" if self.is_multilabel else name
+        return f"macro_{name}" if self.is_multilabel or self.is_value else name
 
     @property
     def main_metric(self) -> str:
         """The metric to look at first; every evaluation has it."""
-        return {"binary": "auroc", "multiclass": "macro_f1", "multilabel": "macro_auroc"}[self.kind]
+        return {
+            "binary": "auroc",
+            "multiclass": "macro_f1",
+            "multilabel": "macro_auroc",
+            "regression": "macro_mae",
+            "generative": "macro_r2",
+        }[self.kind]
 
-    def strata(self, targets: Integer[np.ndarray, "examples *labels"]) -> Integer[np.ndarray, "examples"]:
+    def strata(self, targets: Shaped[np.ndarray, "examples *labels"]) -> Integer[np.ndarray, "examples"]:
         """Sort examples into kinds that every part of a split should have its share of.
 
-        In a multilabel task that is the rarest label that an example has, counted from 1, and 0 if it has none.
+        In a multilabel task that is the rarest label that an example has, counted from 1, and 0 if it has none. Where
+        answers are values all examples are of one kind.
         """
+        if self.is_value:
+            return np.zeros(len(targets), dtype=np.int64)
         if not self.is_multilabel:
             return targets
         # In blocks, as there may be thousands of millions of targets.
@@ -93,15 +112,19 @@ class Task:
         found = [np.where(some, one + 1, 0) for one, some in zip(rarest, positive, strict=True)]
         return np.concatenate([np.empty(0, dtype=np.int64), *found])
 
-    def prediction_columns(self, probabilities: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
-        """Lay probabilities out as the columns that every table of predictions has.
+    def prediction_columns(self, answers: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
+        """Lay answers out as the columns that every table of predictions has.
 
         Returns
         -------
         polars.DataFrame
             ``prediction`` (the label with the highest probability; in a multilabel task those of at least one half,
-            joined by semicolons) and one ``probability_LABEL`` column per label.
+            joined by semicolons) and one ``probability_LABEL`` column per label; where answers are values, one
+            ``value_TARGET`` column per target.
         """
+        if self.is_value:
+            return self.value_columns("value", answers)
+        probabilities = answers
         names = np.asarray(self.labels, dtype=object)
         if self.is_multilabel:
             predicted = [LISTED_APART.join(names[row]) for row in probabilities >= 0.5]
@@ -112,14 +135,25 @@ class Task:
             columns[f"probability_{label}"] = np.ascontiguousarray(probabilities[:, index])
         return pl.DataFrame(columns)
 
-    def target_columns(self, targets: Integer[np.ndarray, "examples *labels"]) -> pl.DataFrame:
-        """Lay targets out as the columns that every table of predictions has; an unknown one (below zero) is null.
+    def value_columns(self, prefix: str, values: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
+        """Lay a number per target out as columns ``PREFIX_TARGET``, in 32 bits; NaN is null."""
+        columns = np.ascontiguousarray(values.T, dtype=np.float32)
+        names = (f"{prefix}_{label}" for label in self.labels)
+        return pl.DataFrame(
+            [pl.Series(name, column, nan_to_null=True) for name, column in zip(names, columns, strict=True)]
+        )
+
+    def target_columns(self, targets: Shaped[np.ndarray, "examples *labels"]) -> pl.DataFrame:
+        """Lay targets out as the columns that every table of predictions has; an unknown one is null.
 
         Returns
         -------
         polars.DataFrame
-            ``target``, the name of the label; in a multilabel task one ``target_LABEL`` of 0 and 1 per label.
+            ``target``, the name of the label; in a multilabel task one ``target_LABEL`` of 0 and 1 per label, where
+            answers are values one of numbers.
         """
+        if self.is_value:
+            return self.value_columns("target", targets)
         if self.is_multilabel:
             columns = [pl.Series(f"target_{label}", targets[:, place]) for place, label in enumerate(self.labels)]
             return pl.DataFrame([pl.select(pl.when(column >= 0).then(column)).to_series() for column in columns])

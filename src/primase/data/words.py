@@ -87,6 +87,31 @@ class GraphWords(Section):
     """Pairs that do not interact, to test on; drawn where missing."""
 
 
+class ExpressionWords(Section):
+    """Input as a matrix of samples by genes: AnnData, or a table in either orientation."""
+
+    h5ad: Path | None = None
+    """AnnData file (.h5ad) with a sample per row of obs and a gene per row of var."""
+    validation_h5ad: Path | None = None
+    """AnnData file of the same genes to validate on."""
+    test_h5ad: Path | None = None
+    """AnnData file of the same genes to test on."""
+    table: Path | None = None
+    """CSV, TSV or Parquet, also gzipped, with samples in rows or genes in rows."""
+    validation_table: Path | None = None
+    """Table of the same genes to validate on."""
+    test_table: Path | None = None
+    """Table of the same genes to test on."""
+    samples: Path | None = None
+    """Table of what is known of each sample, one a row, its id in the first column."""
+    id_column: str | None = None
+    """Column of sample ids; by default the index of the AnnData file, or the first column of the table."""
+    group_column: str | None = None
+    """Column whose equal values a split keeps together, such as the patient."""
+    label_column: tuple[str, ...] = ()
+    """Columns that are never learned from; they evaluate and colour, such as the type of tumour."""
+
+
 def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
     """Refuse several inputs at once, one of a pair without the other, and parts of what has none.
 
@@ -110,7 +135,9 @@ def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
     if getattr(words, "dataset", None) is not None and given_apart:
         message = f"a registered data set has no other parts: leave {_flag(given_apart[0])} out"
         raise ValueError(message)
-    if getattr(words, "group_column", None) is not None and getattr(words, "table", None) is None:
+    # A matrix of expression has columns beside it whatever its form.
+    is_table = isinstance(words, ExpressionWords) or getattr(words, "table", None) is not None
+    if getattr(words, "group_column", None) is not None and not is_table:
         message = "--group-column names a column of --table, which is not given"
         raise ValueError(message)
     if getattr(words, "edges", None) is None:
@@ -148,7 +175,8 @@ INPUT_WORDS: Final = frozenset(
         *PairWords.model_fields,
         *HeaderWords.model_fields,
         *GraphWords.model_fields,
-        *(f"{part}table" for part in ("", "validation_", "test_")),
+        *(f"{part}{word}" for part in ("", "validation_", "test_") for word in ("table", "h5ad")),
+        "samples",
     }
 )
 """The settings that name input, as opposed to how it is read."""

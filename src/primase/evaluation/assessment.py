@@ -7,20 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from primase.data.examples import Examples
 from primase.data.tasks import Task
-from primase.evaluation.baselines import Baseline, FittedBaseline
+from primase.evaluation.baselines import FittedRival, Rival
+from primase.evaluation.conformal import Conformal, NoIntervals
 from primase.evaluation.contrasts import AssessedContrast
+from primase.evaluation.coverage import CoverageFigures
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
 from primase.evaluation.intervals import Units
 from primase.evaluation.metrics import compare, evaluate, evaluate_subsets
 from primase.evaluation.per_label import AnyCalibrator, uncalibrated
-from primase.evaluation.probes import Probe
+from primase.evaluation.value_assessment import assess_values
 from primase.events import Listener, Progress, silent
 
-Probabilities = Float[np.ndarray, "examples labels"]
+Answers = Float[np.ndarray, "examples labels"]
+Truth = Shaped[np.ndarray, "examples *labels"]
 Masks = Mapping[str, Bool[np.ndarray, "examples"]]
 
 
@@ -31,7 +34,7 @@ class Assessment:
     Parameters
     ----------
     before, after
-        The network's probabilities on the test, before and after calibration.
+        The network's answers on the test, before and after calibration; of values both are the same.
     others
         Those of each baseline and probe, by name.
     descriptions
@@ -41,11 +44,19 @@ class Assessment:
     """
 
     evaluation: Evaluation
-    before: Probabilities
-    after: Probabilities
-    others: Mapping[str, Probabilities] = field(default_factory=dict)
+    before: Answers
+    after: Answers
+    others: Mapping[str, Answers] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     contrasts: Sequence[AssessedContrast] = ()
+
+    @property
+    def bounds(self) -> tuple[Answers, Answers] | None:
+        """The lower and the upper end of the interval around each value of the test; None where there are none."""
+        figures = self.evaluation.calibration
+        if not isinstance(figures, CoverageFigures) or not len(figures.half_widths):
+            return None
+        return self.after - figures.half_widths, self.after + figures.half_widths
 
     def with_contrasts(self, contrasts: Sequence[AssessedContrast]) -> Assessment:
         """Put what was found on the test asked in another way beside the rest.
@@ -64,16 +75,16 @@ class Assessment:
 
 
 def fit_rivals(
-    baselines: Sequence[Baseline],
-    probes: Sequence[Probe],
+    baselines: Sequence[Rival],
+    probes: Sequence[Rival],
     task: Task,
     train: Examples[Any],
     validation: Examples[Any],
     *,
     listener: Listener = silent,
-) -> list[FittedBaseline]:
+) -> list[FittedRival]:
     """Train what the network is measured against, on the same parts."""
-    rivals: list[Baseline | Probe] = [*baselines, *probes]
+    rivals = [*baselines, *probes]
     fitted = []
     for done, rival in enumerate(rivals):
         listener(Progress("baselines", done, len(rivals), rival.name))
@@ -82,35 +93,65 @@ def fit_rivals(
     return fitted
 
 
-def assess(
-    logits: Probabilities,
+def assess(  # noqa: PLR0913 - what is judged, by what, against what and over what
+    outputs: Answers,
     calibrator: AnyCalibrator,
     test: Examples[Any],
     task: Task,
     *,
     units: Units,
     subsets: Masks,
-    rivals: Sequence[FittedBaseline] = (),
+    rivals: Sequence[FittedRival] = (),
     probes: Sequence[str] = (),
+    truth: Truth | None = None,
 ) -> Assessment:
     """Measure everything on the test part, each figure with an interval over the units of the split.
 
     Parameters
     ----------
-    logits
-        The network's outputs on the test, before calibration.
+    outputs
+        The network's on the test, before calibration.
     rivals
         Trained baselines and probes; the names in ``probes`` tell which are the latter.
+    truth
+        What the answers are measured against; by default the targets of the test.
     """
-    before, after = uncalibrated(task).probabilities(logits), calibrator.probabilities(logits)
-    targets = test.targets
-    raw = evaluate(task, targets, before, units=units)
-    metrics = evaluate(task, targets, after, units=units)
-    others = {rival.name: rival.probabilities(test) for rival in rivals}
+    targets = test.targets if truth is None else truth
+    others = {rival.name: rival.answers(test) for rival in rivals}
+    before, after = uncalibrated(task).answers(outputs), calibrator.answers(outputs)
+    if isinstance(calibrator, Conformal | NoIntervals):
+        # As the tables have them, so that the figures can be computed again from there.
+        before = after = np.asarray(after, dtype=np.float32)
+        others = {name: np.asarray(values, dtype=np.float32) for name, values in others.items()}
+        evaluation = assess_values(
+            task, targets, after, intervals=calibrator, units=units, subsets=subsets, others=others, probes=probes
+        )
+    else:
+        evaluation = _assess_labels(
+            task, targets, (before, after), calibrator, units=units, subsets=subsets, others=others, probes=probes
+        )
+    descriptions = {rival.name: rival.description for rival in rivals}
+    return Assessment(evaluation, before, after, others, descriptions)
+
+
+def _assess_labels(
+    task: Task,
+    targets: Truth,
+    answers: tuple[Answers, Answers],
+    calibrator: AnyCalibrator,
+    *,
+    units: Units,
+    subsets: Masks,
+    others: Mapping[str, Answers],
+    probes: Sequence[str],
+) -> Evaluation:
+    """Judge a network that gives probabilities, before and after calibration."""
+    _, after = answers
+    raw, metrics = (evaluate(task, targets, probabilities, units=units) for probabilities in answers)
     figures: dict[str, Metrics] = {
         name: evaluate(task, targets, values, units=units) for name, values in others.items()
     }
-    evaluation = Evaluation(
+    return Evaluation(
         task=task,
         test=metrics,
         calibration=CalibrationFigures.of(task, calibrator, raw, metrics),
@@ -120,4 +161,3 @@ def assess(
         differences={name: compare(task, targets, after, values, units=units) for name, values in others.items()},
         intervals=units.statement,
     )
-    return Assessment(evaluation, before, after, others, {rival.name: rival.description for rival in rivals})

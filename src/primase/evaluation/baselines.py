@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from jaxtyping import Float
@@ -29,6 +29,37 @@ from primase.evaluation.neighbours import NearestNeighbours
 
 FeatureFunction = Callable[[Examples[Any]], Features]
 """Turns examples into a matrix with one row each, sparse or dense; it must not look at the targets."""
+
+
+class FittedRival(Protocol):
+    """What a trained network is measured against."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the figures have it by."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Return a sentence for the report, which ends with what was chosen on validation."""
+        ...
+
+    def answers(self, examples: Examples[Any]) -> Float[np.ndarray, "examples outputs"]:
+        """Return a probability per label, or, where values are predicted, a value per target."""
+        ...
+
+
+class Rival(Protocol):
+    """A simpler model that can be trained on the same parts."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the figures have it by."""
+        ...
+
+    def fit(self, task: Task, train: Examples[Any], validation: Examples[Any]) -> FittedRival:
+        """Train on train, and choose on validation what there is to choose."""
+        ...
 
 
 def no_features(examples: Examples[Any]) -> Features:
@@ -56,7 +87,7 @@ class FittedBaseline:
     features: FeatureFunction
     model: FittedModel
 
-    def probabilities(self, examples: Examples[Any]) -> Float[np.ndarray, "examples labels"]:
+    def answers(self, examples: Examples[Any]) -> Float[np.ndarray, "examples labels"]:
         """Predict: a probability per example and label of the task, also for labels that train did not have."""
         return self.model.probabilities(self.features(examples))
 

@@ -38,7 +38,7 @@ class Calibrator(ABC):
         """Learn from validation examples; those whose target is not known (below zero) do not count."""
 
     @abstractmethod
-    def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
+    def answers(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Turn logits into probabilities, each row by itself and summing to one."""
 
     @abstractmethod
@@ -154,7 +154,7 @@ class NoCalibration(Calibrator):
         """Learn nothing."""
         return cls()
 
-    def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
+    def answers(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Return the softmax of the logits."""
         return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
@@ -189,7 +189,7 @@ class TemperatureScaling(Calibrator):
 
     Examples
     --------
-    >>> TemperatureScaling(2.0).probabilities(np.array([[0.0, 2.0 * np.log(3.0)]])).round(2).tolist()
+    >>> TemperatureScaling(2.0).answers(np.array([[0.0, 2.0 * np.log(3.0)]])).round(2).tolist()
     [[0.25, 0.75]]
     """
 
@@ -223,7 +223,7 @@ class TemperatureScaling(Calibrator):
             return cls(1.0, "no error")
         return cls(HOTTEST, "bound") if at_bound else cls(math.exp(found))
 
-    def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
+    def answers(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Return the softmax of the logits divided by the temperature."""
         return np.asarray(softmax(logits.astype(np.float64) / self.temperature, axis=1))
 

@@ -16,12 +16,12 @@ from jaxtyping import Float
 
 from primase.data.examples import Examples
 from primase.data.tasks import Task
-from primase.evaluation.baselines import FittedBaseline
+from primase.evaluation.baselines import FittedRival
 from primase.evaluation.intervals import Interval, Units
-from primase.evaluation.metrics import compare, evaluate
+from primase.evaluation.metrics import compare, evaluate, evaluate_beside
 from primase.evaluation.per_label import AnyCalibrator
 
-Probabilities = Float[np.ndarray, "examples labels"]
+Answers = Float[np.ndarray, "examples labels"]
 
 
 @final
@@ -95,7 +95,7 @@ class AssessedContrast:
     ----------
     contrast
         Which examples were asked.
-    probabilities
+    answers
         The network's, calibrated as for the main test.
     others
         Those of each baseline and probe, by name.
@@ -103,25 +103,25 @@ class AssessedContrast:
 
     contrast: Contrast
     figures: ContrastFigures
-    probabilities: Probabilities
-    others: Mapping[str, Probabilities] = field(default_factory=dict)
+    answers: Answers
+    others: Mapping[str, Answers] = field(default_factory=dict)
 
 
 def assess_contrast(
     contrast: Contrast,
-    logits: Probabilities,
+    outputs: Answers,
     calibrator: AnyCalibrator,
     task: Task,
     *,
-    rivals: Sequence[FittedBaseline] = (),
+    rivals: Sequence[FittedRival] = (),
     probes: Sequence[str] = (),
 ) -> AssessedContrast:
     """Measure the network, the baselines and the probes on the examples of a contrast.
 
     Parameters
     ----------
-    logits
-        The network's outputs on these examples, before calibration.
+    outputs
+        The network's on these examples, before calibration.
     calibrator
         That of the main test: nothing is fitted here.
     rivals
@@ -133,21 +133,19 @@ def assess_contrast(
         If no target of these examples is known.
     """
     targets, units = contrast.examples.targets, contrast.units
-    probabilities = calibrator.probabilities(logits)
-    others = {rival.name: rival.probabilities(contrast.examples) for rival in rivals}
-    metrics = {name: evaluate(task, targets, values, units=units) for name, values in others.items()}
+    answers = calibrator.answers(outputs)
+    others = {rival.name: rival.answers(contrast.examples) for rival in rivals}
+    metrics = {name: evaluate_beside(task, targets, values, units=units) for name, values in others.items()}
     figures = ContrastFigures(
         name=contrast.name,
         main_name=contrast.main_name,
         meaning=contrast.meaning,
         reading=contrast.reading,
         count=len(targets),
-        test=evaluate(task, targets, probabilities, units=units),
+        test=evaluate(task, targets, answers, units=units),
         baselines={name: found for name, found in metrics.items() if name not in probes},
         probes={name: found for name, found in metrics.items() if name in probes},
-        differences={
-            name: compare(task, targets, probabilities, values, units=units) for name, values in others.items()
-        },
+        differences={name: compare(task, targets, answers, values, units=units) for name, values in others.items()},
         intervals=units.statement,
     )
-    return AssessedContrast(contrast, figures, probabilities, others)
+    return AssessedContrast(contrast, figures, answers, others)

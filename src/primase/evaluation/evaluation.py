@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from primase.data.tasks import Task
 from primase.evaluation.contrasts import ContrastFigures
+from primase.evaluation.coverage import CoverageFigures
+from primase.evaluation.gains import Gain
 from primase.evaluation.intervals import Interval
+from primase.evaluation.metrics import lower_is_better
 from primase.evaluation.per_label import AnyCalibrator
 
 Metrics = Mapping[str, Interval]
@@ -54,6 +58,10 @@ class CalibrationFigures:
         }
 
 
+AnyCalibrationFigures: TypeAlias = CalibrationFigures | CoverageFigures
+"""How far the answers could be believed: probabilities, or values with intervals."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -66,7 +74,8 @@ class Evaluation:
     test
         The metrics on the test.
     calibration
-        How far the probabilities could be believed, before and after.
+        How far the probabilities could be believed, before and after; or whether the intervals around values hold what
+        they should.
     subsets
         The metrics on named parts of the test.
     baselines, probes
@@ -77,17 +86,25 @@ class Evaluation:
         What the intervals were drawn over, as a sentence.
     contrasts
         The same of the test asked in another way, by what is different in it.
+    gains
+        Where answers are values: per baseline, by which share the network's errors are smaller.
     """
 
     task: Task
     test: Metrics
-    calibration: CalibrationFigures
+    calibration: AnyCalibrationFigures
     subsets: Mapping[str, Metrics] = field(default_factory=dict)
     baselines: Mapping[str, Metrics] = field(default_factory=dict)
     probes: Mapping[str, Metrics] = field(default_factory=dict)
     differences: Mapping[str, Metrics] = field(default_factory=dict)
     intervals: str = ""
     contrasts: Mapping[str, ContrastFigures] = field(default_factory=dict)
+    gains: Mapping[str, Gain] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str | None:
+        """The best baseline: the one that is worth beating; None without any."""
+        return best_of(self.task, self.baselines)
 
     @property
     def main(self) -> Interval:
@@ -105,6 +122,8 @@ class Evaluation:
             "probes": _states(self.probes),
             "calibration": self.calibration.to_state(),
         }
+        if self.gains:
+            state["gains"] = {name: gain.to_state() for name, gain in self.gains.items()}
         if self.contrasts:
             state["contrasts"] = {
                 name: {
@@ -115,6 +134,19 @@ class Evaluation:
                 for name, figures in self.contrasts.items()
             }
         return state
+
+
+def best_of(task: Task, models: Mapping[str, Metrics]) -> str | None:
+    """Name the model with the best main metric, the first of equals; None without any."""
+    return next(iter(best_first(task, models)), None)
+
+
+def best_first(task: Task, models: Mapping[str, Metrics]) -> list[str]:
+    """Name models by their main metric, the best first and those without a figure last."""
+    main = task.main_metric
+    sign = 1 if lower_is_better(main) else -1
+    figures = {name: metrics[main].value for name, metrics in models.items()}
+    return sorted(models, key=lambda name: math.inf if math.isnan(figures[name]) else sign * figures[name])
 
 
 def _states(several: Mapping[str, Metrics]) -> dict[str, dict[str, dict[str, float | None]]]:

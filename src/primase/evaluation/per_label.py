@@ -1,4 +1,4 @@
-"""Calibration where every label is a question of its own: one calibrator per label, of any method."""
+"""Calibration of any task: where every label is a question of its own one calibrator per label, of any method."""
 
 from __future__ import annotations
 
@@ -6,45 +6,67 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Shaped
 
 from primase.data.tasks import Task
+from primase.errors import ConfigurationError
 from primase.evaluation.calibration import Calibrator, NoCalibration, fit_calibrator
+from primase.evaluation.conformal import (
+    CONFORMAL,
+    COVERAGE,
+    NO_INTERVALS,
+    AnyIntervals,
+    Conformal,
+    NoIntervals,
+    fit_intervals,
+)
 
 Logits = Float[np.ndarray, "examples labels"]
-Targets = Integer[np.ndarray, "examples *labels"]
+Targets = Shaped[np.ndarray, "examples *labels"]
 
 PER_LABEL: Final = "per label"
 
 
 def uncalibrated(task: Task) -> AnyCalibrator:
-    """Read probabilities as the network gave them: through a softmax, or a sigmoid per label if multilabel."""
+    """Read answers as the network gave them: values, or through a softmax, or a sigmoid per label if multilabel."""
+    if task.is_value:
+        return NoIntervals()
     return PerLabel((NoCalibration(),) * task.outputs) if task.is_multilabel else NoCalibration()
 
 
-def fit_calibrator_of(task: Task, method: str, logits: Logits, targets: Targets) -> AnyCalibrator:
+def fit_calibrator_of(
+    task: Task, method: str, outputs: Logits, targets: Targets, *, coverage: float = COVERAGE
+) -> AnyCalibrator:
     """Learn to calibrate by a method on the validation examples, each label by itself if multilabel.
 
     Parameters
     ----------
     method
-        One of :func:`~primase.evaluation.calibration.calibration_methods`.
-    logits
-        The outputs of the network: before a softmax, or the log-odds of each label if multilabel.
+        One of :func:`~primase.evaluation.calibration.calibration_methods`; where answers are values ``"conformal"`` or
+        ``"none"``, of which a generative task has only the latter.
+    outputs
+        Of the network: before a softmax, or the log-odds of each label if multilabel, or values.
     targets
-        Below zero where not known.
+        Below zero where not known; of values, NaN.
+    coverage
+        The share of values that their intervals should hold, between 0 and 1.
 
     Raises
     ------
     ConfigurationError
         If there is no such method.
     InputError
-        If a logit is not a finite number.
+        If an output is not a finite number.
     """
+    if task.is_value:
+        if task.kind == "generative" and method != "none":
+            what = "there are no intervals around what is made again from itself"
+            raise ConfigurationError(what, where="calibration", got=method, wanted="none")
+        return fit_intervals(method, outputs, targets, coverage)
     if not task.is_multilabel:
-        return fit_calibrator(method, logits, targets)
+        return fit_calibrator(method, outputs, targets)
     columns = range(task.outputs)
-    return PerLabel(tuple(fit_calibrator(method, _two_logits(logits[:, at]), targets[:, at]) for at in columns))
+    return PerLabel(tuple(fit_calibrator(method, _two_logits(outputs[:, at]), targets[:, at]) for at in columns))
 
 
 def _two_logits(log_odds: Float[np.ndarray, "examples"]) -> Float[np.ndarray, "examples 2"]:
@@ -53,13 +75,17 @@ def _two_logits(log_odds: Float[np.ndarray, "examples"]) -> Float[np.ndarray, "e
 
 
 def read_calibrator(state: dict[str, Any]) -> AnyCalibrator:
-    """Make the calibrator of a saved model again, whether it is one or one per label.
+    """Make the calibrator of a saved model again, of whatever kind.
 
     Raises
     ------
     BundleError
         If a method is not known, or its settings are not what it needs.
     """
+    if state.get("method") == CONFORMAL:
+        return Conformal.from_state(state)
+    if state.get("method") == NO_INTERVALS:
+        return NoIntervals()
     if state.get("method") != PER_LABEL:
         return Calibrator.from_state(state)
     return PerLabel(tuple(Calibrator.from_state(one) for one in state.get("labels", [])))
@@ -78,10 +104,10 @@ class PerLabel:
 
     calibrators: tuple[Calibrator, ...]
 
-    def probabilities(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
+    def answers(self, logits: Logits) -> Float[np.ndarray, "examples labels"]:
         """Turn the log-odds of each label into its probability; rows need not sum to one."""
         columns = [
-            calibrator.probabilities(_two_logits(logits[:, place].astype(np.float64)))[:, 1]
+            calibrator.answers(_two_logits(logits[:, place].astype(np.float64)))[:, 1]
             for place, calibrator in enumerate(self.calibrators)
         ]
         return np.stack(columns, axis=1)
@@ -110,5 +136,5 @@ class PerLabel:
         return f"Each of the {len(self.calibrators)} labels was calibrated by itself{spread}."
 
 
-AnyCalibrator: TypeAlias = Calibrator | PerLabel
-"""What turns the outputs of a network into probabilities: one calibrator, or one per label."""
+AnyCalibrator: TypeAlias = Calibrator | PerLabel | AnyIntervals
+"""What turns the outputs of a network into answers: one calibrator, one per label, or intervals around values."""

@@ -48,19 +48,15 @@ def probe_verdict(network: Interval, probe: Interval, *, nuisance: str, metric: 
     nuisance
         What the probe sees, as it begins a sentence: ``"length and composition"``.
     metric
-        Which metric; one of which more is better.
+        Which metric, of which more or less is better.
     chance
-        What is reached without looking at anything: the same metric of the majority baseline, such as 0.5 for AUROC.
+        What is reached without looking at anything: the same metric of the baseline that does not, such as 0.5 for
+        AUROC, or the error of the mean.
 
     Returns
     -------
     str
         One or two sentences.
-
-    Raises
-    ------
-    ValueError
-        For a metric of which less is better.
 
     Examples
     --------
@@ -71,30 +67,35 @@ def probe_verdict(network: Interval, probe: Interval, *, nuisance: str, metric: 
     >>> print(verdict[77:])
     About 50 % of what the network reaches above chance can be had without looking at anything else.
     """
-    if lower_is_better(metric):
-        message = f"{metric} is better when lower, so that a share above chance has no meaning"
-        raise ValueError(message)
+    lower = lower_is_better(metric)
+    nothing = "a guess that looks at nothing" if lower else "chance"
     title = metric_title(metric)
     figures = f"{nuisance[:1].upper()}{nuisance[1:]} alone: {title} {probe}; the network: {network}."
     # A comparison with NaN is false, so that a figure that is not defined must be asked for first.
     if not (abs(network.value) < float("inf") and abs(probe.value) < float("inf")):
         return f"{figures} Nothing can be said of the two."
-    if not _above(network, chance):
-        return f"{figures} The network itself is not clearly better than chance ({chance:.3f})."
-    if not _above(probe, chance):
+    ours, theirs, reached = (_mirrored(network), _mirrored(probe), -chance) if lower else (network, probe, chance)
+    if not _above(ours, reached):
+        return f"{figures} The network itself is not clearly better than {nothing} ({chance:.3f})."
+    if not _above(theirs, reached):
         return (
-            f"{figures} The nuisance is no better than chance ({chance:.3f}): it does not explain the network's figure."
+            f"{figures} The nuisance is no better than {nothing} ({chance:.3f}): it does not explain the network's "
+            "figure."
         )
-    if probe.value >= network.value:
+    if theirs.value >= ours.value:
         return f"{figures} The nuisance alone does as well as the network, which has shown nothing beyond it."
-    share = (probe.value - chance) / (network.value - chance)
-    sentence = (
-        f"About {share:.0%} of what the network reaches above chance can be had without looking at anything else."
+    share = f"{(theirs.value - reached) / (ours.value - reached):.0%}".replace("%", " %")
+    what = f"the network's lead over {nothing}" if lower else "what the network reaches above chance"
+    overlap = ours.has_bounds and theirs.has_bounds and theirs.high >= ours.low
+    return (
+        f"{figures} About {share} of {what} can be had without looking at anything else."
+        f"{' The two intervals overlap.' if overlap else ''}"
     )
-    sentence = sentence.replace("%", " %")
-    if network.has_bounds and probe.has_bounds and probe.high >= network.low:
-        sentence += " The two intervals overlap."
-    return f"{figures} {sentence}"
+
+
+def _mirrored(figure: Interval) -> Interval:
+    """Turn a figure of which less is better into one of which more is."""
+    return Interval(-figure.value, -figure.high, -figure.low)
 
 
 def _above(figure: Interval, chance: float) -> bool:

@@ -16,6 +16,7 @@ CONFIDENCE_BINS = 15
 MOST_PREPARED: Final = 5_000_000
 """Of so many answers the scorers of all labels are kept, at some two hundred bytes each."""
 
+VALUE_METRICS: Final = ("mae", "r2", "mse", "pearson")
 BINARY_METRICS: Final = ("auroc", "auprc", "accuracy", "mcc", "f1", "ece", "brier")
 YES_OR_NO: Final = Task("binary", ("no", "yes"))
 """What is asked of each label of a multilabel task."""
@@ -31,23 +32,40 @@ def confidence_bin(
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
 
 
+def overall_metrics(task: Task) -> tuple[str, ...]:
+    """List the metrics of a task as a whole, in the order in which they are shown, the main one of values first.
+
+    Examples
+    --------
+    >>> overall_metrics(Task("regression", ("TP53", "MYC")))
+    ('macro_mae', 'macro_r2', 'macro_mse', 'macro_pearson')
+    """
+    if task.kind == "binary":
+        return BINARY_METRICS
+    if "macro" in task.labels:
+        what = "a label may not be called macro, which names the average over labels"
+        raise InputError(what, got=", ".join(task.labels[:10]), advice="Rename the label.")
+    if task.is_value:
+        names = [task.metric(name) for name in VALUE_METRICS]
+        return tuple(sorted(names, key=lambda name: name != task.main_metric))
+    if task.is_multilabel:
+        return tuple(f"macro_{metric}" for metric in BINARY_METRICS)
+    return ("accuracy", "mcc", "macro_auroc", "macro_auprc", "macro_f1", "ece", "brier")
+
+
 def metric_names(task: Task) -> tuple[str, ...]:
-    """List the metrics of a task, in the order in which they are shown.
+    """List the metrics of a task and of its labels or targets, in the order in which they are shown.
 
     Examples
     --------
     >>> metric_names(Task("binary", ("no", "yes")))
     ('auroc', 'auprc', 'accuracy', 'mcc', 'f1', 'ece', 'brier')
     """
+    overall = overall_metrics(task)
     if task.kind == "binary":
-        return BINARY_METRICS
-    if "macro" in task.labels:
-        what = "a label may not be called macro, which names the average over labels"
-        raise InputError(what, got=", ".join(task.labels), advice="Rename the label.")
-    if task.is_multilabel:
-        return tuple(f"{label}_{metric}" for label in ("macro", *task.labels) for metric in BINARY_METRICS)
-    overall = ("accuracy", "mcc", "macro_auroc", "macro_auprc", "macro_f1", "ece", "brier")
-    return overall + tuple(f"{label}_{metric}" for label in task.labels for metric in ("f1", "auroc", "auprc"))
+        return overall
+    own = VALUE_METRICS if task.is_value else BINARY_METRICS if task.is_multilabel else ("f1", "auroc", "auprc")
+    return overall + tuple(f"{label}_{metric}" for label in task.labels for metric in own)
 
 
 def check_shapes(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,22 +17,24 @@ from torch.nn.functional import logsigmoid
 from primase.data.encoding import Batch, Encoder, largest_batch
 from primase.data.examples import InputsT
 from primase.data.tasks import Task
+from primase.evaluation.conformal import Conformal
 from primase.evaluation.per_label import AnyCalibrator
 
-Logits = Float[np.ndarray, "examples labels"]
+Outputs = Float[np.ndarray, "examples outputs"]
 Score = Callable[[Batch, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictor(Generic[InputsT]):
-    """From inputs to calibrated probabilities.
+    """From inputs to answers: calibrated probabilities, or values.
 
     Parameters
     ----------
     members
-        Networks whose probabilities are averaged.
+        Networks whose probabilities, or values, are averaged.
     calibrator
-        Fitted on validation; turns the averaged logits into probabilities that mean what they say.
+        Fitted on validation; turns what the networks say into probabilities that mean what they say, or values into
+        intervals that hold the truth as often as they say.
     """
 
     task: Task
@@ -39,23 +42,60 @@ class Predictor(Generic[InputsT]):
     members: tuple[nn.Module, ...]
     calibrator: AnyCalibrator
 
-    def logits(self, inputs: InputsT) -> Logits:
-        """Compute the logarithm of the averaged probabilities, before calibration; their log-odds, if multilabel.
+    def outputs(self, inputs: InputsT) -> Outputs:
+        """Compute what the networks say, before calibration.
 
         The result does not depend on the order of the inputs or on how many there are.
+
+        Returns
+        -------
+        array
+            The logarithm of the averaged probabilities; their log-odds, if multilabel; averaged values on the scale of
+            the targets, where values are predicted.
         """
         encoded = self.encoder.encode(inputs)
-        blocks = [np.empty((0, self.task.outputs))]
+        blocks = [np.empty((0, self.task.outputs), dtype=np.float32 if self.task.is_value else np.float64)]
         with self._evaluating(), torch.inference_mode():
             size = largest_batch(encoded)
             for start in range(0, len(encoded), size):
                 batch = encoded.batch(np.arange(start, min(start + size, len(encoded))))
-                blocks.append(self._averaged(batch).double().numpy())
+                averaged = self._averaged(batch).numpy()
+                blocks.append(self.encoder.decode(averaged) if self.task.is_value else averaged.astype(np.float64))
         return np.concatenate(blocks)
 
-    def probabilities(self, inputs: InputsT) -> Logits:
-        """Compute the calibrated probability of every label; rows sum to one, unless multilabel."""
-        return self.calibrator.probabilities(self.logits(inputs))
+    def answers(self, inputs: InputsT) -> Outputs:
+        """Compute the calibrated probability of every label (rows sum to one, unless multilabel), or every value."""
+        return self.calibrator.answers(self.outputs(inputs))
+
+    def columns(self, answers: Outputs) -> pl.DataFrame:
+        """Lay answers out as a user reads them: values, and the intervals around them, on the scale of the files."""
+        if not self.task.is_value:
+            return self.task.prediction_columns(answers)
+        tables = [self.task.value_columns("value", self.encoder.to_file(answers))]
+        if isinstance(self.calibrator, Conformal):
+            low, high = self.calibrator.bounds(answers)
+            tables.append(self.task.value_columns("low", self.encoder.to_file(low)))
+            tables.append(self.task.value_columns("high", self.encoder.to_file(high)))
+        return pl.concat(tables, how="horizontal")
+
+    def score(self, batch: Batch, output: Tensor) -> Tensor:
+        """Score one output of each example, as attributions explain it: log-odds of a label, or a value.
+
+        Parameters
+        ----------
+        output
+            The index of the label or target, shape (batch,).
+
+        Returns
+        -------
+        Tensor
+            Shape (batch,), through which gradients flow to the batch: see :meth:`log_odds`; a value is on the scale of
+            the network.
+        """
+        if not self.task.is_value:
+            return self.log_odds(batch, output)
+        values: Tensor = self._averaged(batch).gather(1, output[:, None])[:, 0]
+        return values
 
     def log_odds(self, batch: Batch, label: Tensor) -> Tensor:
         """Score a label by its log-odds, before calibration; gradients flow to the batch.
@@ -80,14 +120,19 @@ class Predictor(Generic[InputsT]):
         return scores
 
     def scorer(self) -> Score:
-        """Return :meth:`log_odds` with the networks set to evaluation for good."""
+        """Return :meth:`score` with the networks set to evaluation for good."""
         for member in self.members:
             member.eval()
-        return self.log_odds
+        return self.score
 
     def _averaged(self, batch: Batch) -> Tensor:
-        """Average the members' probabilities: as log-probabilities, or as the log-odds of each label if multilabel."""
+        """Average the members' probabilities: as log-probabilities, or as the log-odds of each label if multilabel.
+
+        Or their values.
+        """
         members = torch.stack([member(**batch).float() for member in self.members])
+        if self.task.is_value:
+            return members.mean(dim=0)
         if self.task.is_multilabel:
             if len(members) == 1:
                 return members[0]

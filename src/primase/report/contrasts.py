@@ -11,6 +11,7 @@ from primase.evaluation.contrasts import ContrastFigures
 from primase.evaluation.evaluation import Evaluation, Metrics
 from primase.evaluation.intervals import Interval
 from primase.evaluation.metrics import metric_title
+from primase.evaluation.scorer import overall_metrics
 from primase.report.figures.comparison import ModelKind
 from primase.report.figures.paired import PairedScore, paired, without_shared_end
 from primase.report.performance import NETWORK, bounds_text, capitalised
@@ -69,6 +70,9 @@ class _Told:
 
 def contrast_section(evaluation: Evaluation, figures: ContrastFigures) -> Section:
     """Show the network, every baseline and every probe under both ways of asking, and say what the difference means."""
+    if evaluation.task.is_value:
+        said = f"{figures.meaning} {_counted(figures)} {figures.reading}"
+        return Section(f"The same test with {figures.name}", [Paragraph(said.strip()), _table(evaluation, figures)])
     metric = _ranking(evaluation)
     told = _told(evaluation, figures)
     ways = (figures.main_name, figures.name)
@@ -89,6 +93,8 @@ def contrast_section(evaluation: Evaluation, figures: ContrastFigures) -> Sectio
 
 def contrast_warnings(evaluation: Evaluation) -> list[Callout]:
     """Say for the top of the report where the network is no better than chance in the harder way of asking."""
+    if evaluation.task.is_value:
+        return []
     tellings = [_told(evaluation, figures) for figures in evaluation.contrasts.values()]
     return [
         Callout(
@@ -234,7 +240,7 @@ def _chance_title(told: _Told) -> str:
 
 def _table(evaluation: Evaluation, figures: ContrastFigures) -> Table:
     wanted = ("auroc", "auprc", "macro_auroc", "macro_auprc")
-    names = [name for name in wanted if name in evaluation.test] or [evaluation.task.main_metric]
+    names = [name for name in wanted if name in evaluation.test] or list(overall_metrics(evaluation.task)[:2])
     ways = without_shared_end((figures.main_name, figures.name))
     columns = [f"{capitalised(metric_title(name))}, {way}" for name in names for way in ways]
     rows = [
@@ -242,10 +248,9 @@ def _table(evaluation: Evaluation, figures: ContrastFigures) -> Table:
         + [str(metrics[name]) for name in names for metrics in (main, other)]
         for model, kind, main, other in _models(evaluation, figures)
     ]
-    note = (
-        f"{capitalised(figures.main_name)}: {evaluation.intervals} {capitalised(figures.name)}: {figures.intervals} "
-        "AUPRC, unlike AUROC, can be compared only where the share of positives is the same."
-    )
+    note = f"{capitalised(figures.main_name)}: {evaluation.intervals} {capitalised(figures.name)}: {figures.intervals}"
+    if not evaluation.task.is_value:
+        note += " AUPRC, unlike AUROC, can be compared only where the share of positives is the same."
     caption = f"Every model with {figures.main_name} and with {figures.name}, each figure with its 95 % interval."
     return Table(["Model", *columns], rows, caption, note, highlighted=[0])
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from primase.data.audit import Finding
+from primase.evaluation.coverage import CoverageFigures
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.metrics import metric_title
 from primase.report.contrasts import contrast_section, contrast_sentences, contrast_warnings
 from primase.report.page import render_page
 from primase.report.performance import headline_metrics
 from primase.report.sections import Block, BulletList, Callout, Section, Table
+from primase.report.targets import target_tables
+from primase.report.values import coverage_section
 
 
 def evaluation_page(
@@ -38,11 +41,23 @@ def evaluation_page(
     sections = [
         Section("How good it is on these data", blocks),
         *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
+        *_of_values(evaluation),
         Section("The data", [BulletList(others)]),
     ]
     subtitle = [f"{metric_title(evaluation.task.main_metric)} {evaluation.main} on new data."]
     subtitle += contrast_sentences(evaluation)
     return render_page(question, " ".join(subtitle), sections, facts=facts, version=version)
+
+
+def _of_values(evaluation: Evaluation) -> list[Section]:
+    """Show the targets one by one and what the intervals hold, where answers are values."""
+    if not evaluation.task.is_value:
+        return []
+    figures = evaluation.calibration
+    sections = [Section("One by one", target_tables(evaluation))]
+    if isinstance(figures, CoverageFigures) and figures.method != "none":
+        sections.append(coverage_section(evaluation, figures))
+    return sections
 
 
 def metrics_state(

@@ -1,41 +1,26 @@
-"""How good the network is, laid out: beside its rivals, label by label, and how far to believe its probabilities."""
+"""How good the network is beside its baselines and probes, whatever it gives; and words that all sections share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from primase.data.splits import Part
-from primase.evaluation.evaluation import Evaluation
+from primase.data.tasks import Task
+from primase.evaluation.evaluation import Evaluation, best_first
 from primase.evaluation.intervals import Interval
-from primase.evaluation.metrics import metric_title
-from primase.evaluation.reliability import reliability as reliability_of
-from primase.report.figures.comparison import Score, intervals
-from primase.report.figures.confusion import confusion
-from primase.report.figures.discrimination import precision_recall, roc
-from primase.report.figures.reliability import reliability
+from primase.evaluation.metrics import lower_is_better, metric_title
+from primase.evaluation.scorer import overall_metrics
+from primase.report.figures.comparison import intervals
 from primase.report.run import TrainingRun
-from primase.report.sections import (
-    Block,
-    BulletList,
-    Details,
-    Paragraph,
-    Section,
-    Table,
-)
+from primase.report.sections import Block, BulletList, Details, Section, Table
 
 NETWORK = "network"
 SHOWN = (
     *("auroc", "auprc", "macro_auroc", "macro_auprc", "macro_f1", "accuracy", "macro_accuracy", "mcc", "macro_mcc"),
-    *("ece", "macro_ece"),
+    *("ece", "macro_ece", "macro_mae", "macro_r2", "macro_pearson", "macro_mse"),
 )
-MOST_PROBES_DRAWN = 3
-MOST_LABELS = 40
-"""So many labels are shown one by one; the others are in metrics.json."""
 
 
-def metrics_table(evaluation: Evaluation, names: Sequence[str]) -> Table:
+def metrics_table(evaluation: Evaluation, names: Sequence[str], scale: str = "") -> Table:
     """Lay the network beside its baselines and probes by some metrics, every figure with its interval."""
     models = {NETWORK: evaluation.test, **evaluation.baselines}
     models |= {f"{name} (probe)": metrics for name, metrics in evaluation.probes.items()}
@@ -44,151 +29,103 @@ def metrics_table(evaluation: Evaluation, names: Sequence[str]) -> Table:
         ["Model", *(capitalised(metric_title(metric)) for metric in names)],
         rows,
         "The network, the baselines and the probes on the same test part, each with its 95 % interval.",
-        f"{evaluation.intervals} Lower is better for ECE and Brier score.{_positive(evaluation)}",
+        " ".join([evaluation.intervals, *_reading(evaluation), *scale_sentences(scale)]),
         highlighted=[0],
     )
 
 
-def _positive(evaluation: Evaluation) -> str:
-    """Say which label AUROC, AUPRC and F1 take as the positive one."""
+def _reading(evaluation: Evaluation) -> list[str]:
+    """Say how to read the metrics: of which less is better, what they are means over, what the positive label is."""
     task = evaluation.task
+    if task.is_value:
+        of_what = f"Each figure is the mean over {count_text(len(task.labels), value_noun(task))}"
+        return ["Lower is better for MAE and MSE.", f"{of_what} for which it is defined."]
+    said = ["Lower is better for ECE and Brier score."]
     if task.is_multilabel:
-        return f" Each figure is the mean over {len(task.labels)} labels."
-    return f" The positive class is “{task.labels[1]}”." if task.kind == "binary" else ""
+        said.append(f"Each figure is the mean over {len(task.labels)} labels.")
+    return [*said, f"The positive class is “{task.labels[1]}”."] if task.kind == "binary" else said
+
+
+def scale_sentences(scale: str) -> list[str]:
+    """Say on which scale values and their errors are, where there is something to say."""
+    return [f"Figures are on the scale {scale}."] if scale else []
+
+
+def value_noun(task: Task) -> str:
+    """Name what a value is predicted for, in the singular."""
+    return "feature" if task.kind == "generative" else "target"
+
+
+def count_text(count: int, what: str) -> str:
+    """Write how many there are of something.
+
+    Examples
+    --------
+    >>> count_text(1, "target"), count_text(4600, "target")
+    ('1 target', '4,600 targets')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def headline_metrics(evaluation: Evaluation) -> list[str]:
-    """Name the metrics of the task as a whole, without those of single labels."""
-    prefixes = tuple(f"{label}_" for label in evaluation.task.labels)
-    return [name for name in evaluation.test if not name.startswith(prefixes)]
+    """Name the metrics of the task as a whole, without those of single labels or targets."""
+    return [name for name in overall_metrics(evaluation.task) if name in evaluation.test]
 
 
 def best_rival(evaluation: Evaluation) -> tuple[str, dict[str, Interval]]:
     """Find the baseline with the best main metric, and all its figures."""
-    main = evaluation.task.main_metric
-    best = max(evaluation.baselines, key=lambda name: np.nan_to_num(evaluation.baselines[name][main].value, nan=-1.0))
+    best = best_first(evaluation.task, evaluation.baselines)[0]
     return best, dict(evaluation.baselines[best])
 
 
 def strongest_probes(evaluation: Evaluation) -> list[str]:
     """Name the probes by what they reach, the strongest first."""
+    return best_first(evaluation.task, evaluation.probes)
+
+
+def lead(evaluation: Evaluation, rival: str) -> Interval:
+    """Return by how much the network's main metric is better than that of a baseline or probe; below 0 if worse."""
     main = evaluation.task.main_metric
-    figures = {name: np.nan_to_num(metrics[main].value, nan=-1.0) for name, metrics in evaluation.probes.items()}
-    return sorted(figures, key=lambda name: -figures[name])
+    difference = evaluation.differences[rival][main]
+    if not lower_is_better(main):
+        return difference
+    return Interval(-difference.value, -difference.high, -difference.low)
+
+
+def compared(evaluation: Evaluation) -> str:
+    """Say how the network stands to the best baseline, as in "better than"."""
+    ahead = lead(evaluation, best_rival(evaluation)[0])
+    if not ahead.excludes(0.0):
+        return "about as good as"
+    return "better than" if ahead.value > 0 else "worse than"
 
 
 def comparison_section(run: TrainingRun) -> Section:
     """Show the network beside its baselines and probes, and on parts of the test."""
     evaluation = run.assessment.evaluation
-    main = evaluation.task.main_metric
-    scores = [(NETWORK, *_triple(evaluation.main), "network")]
-    scores += [(name, *_triple(metrics[main]), "baseline") for name, metrics in evaluation.baselines.items()]
-    scores += [(name, *_triple(metrics[main]), "probe") for name, metrics in evaluation.probes.items()]
+    main, overall = evaluation.task.main_metric, headline_metrics(evaluation)
+    others = [name for name in overall if name not in SHOWN]
+    scores = [(NETWORK, *triple(evaluation.main), "network")]
+    scores += [(name, *triple(metrics[main]), "baseline") for name, metrics in evaluation.baselines.items()]
+    scores += [(name, *triple(metrics[main]), "probe") for name, metrics in evaluation.probes.items()]
     blocks: list[Block] = [
         intervals(scores, metric=capitalised(metric_title(main)), chance=0.5 if main.endswith("auroc") else None),  # type: ignore[arg-type]  # the kinds are literals
-        metrics_table(evaluation, [name for name in SHOWN if name in evaluation.test]),
-        Details(
-            "The other metrics",
-            [metrics_table(evaluation, [name for name in headline_metrics(evaluation) if name not in SHOWN])],
-        ),
+        metrics_table(evaluation, [name for name in overall if name in SHOWN], run.scale),
+        *([Details("The other metrics", [metrics_table(evaluation, others)])] if others else []),
         BulletList([f"{capitalised(name)}. {text}" for name, text in run.assessment.descriptions.items()]),
     ]
     if evaluation.subsets:
-        names = [run.task.metric("accuracy"), main, run.task.metric("ece")]
+        wanted = {main, *(run.task.metric(name) for name in ("accuracy", "ece", "r2", "mae", "pearson"))}
+        names = [name for name in overall if name in wanted]
         rows = [[name, *(str(metrics[metric]) for metric in names)] for name, metrics in evaluation.subsets.items()]
         columns = ["Part of the test", *(capitalised(metric_title(metric)) for metric in names)]
         blocks.append(Table(columns, rows, "The network on parts of the test that are worth a look of their own."))
     return Section("Network, baselines and probes", blocks)
 
 
-def _triple(interval: Interval) -> tuple[float, float, float]:
+def triple(interval: Interval) -> tuple[float, float, float]:
+    """Take an interval apart, as drawings have it."""
     return interval.value, interval.low, interval.high
-
-
-def discrimination_section(run: TrainingRun) -> Section:
-    """Show what the network gets right and wrong, class by class or label by label."""
-    if run.task.is_multilabel:
-        return Section("How well each label is predicted", _labels_one_by_one(run))
-    targets = run.examples.targets[run.partition.test]
-    predicted = run.assessment.after.argmax(axis=1)
-    matrix = np.zeros((run.task.outputs, run.task.outputs), dtype=np.int64)
-    np.add.at(matrix, (targets, predicted), 1)
-    blocks: list[Block] = []
-    if run.task.kind == "binary":
-        weak = strongest_probes(run.assessment.evaluation)[MOST_PROBES_DRAWN:]
-        others = {name: values for name, values in run.assessment.others.items() if name not in weak}
-        models = {NETWORK: run.assessment.after, **others}
-        curves = {name: (targets, probabilities[:, 1]) for name, probabilities in models.items()}
-        blocks += [roc(curves, highlight=NETWORK), precision_recall(curves, highlight=NETWORK)]
-    else:
-        blocks.append(_per_label(run))
-    blocks.append(confusion(matrix, run.task.labels))
-    return Section("What it gets right and wrong", blocks)
-
-
-def _labels_one_by_one(run: TrainingRun) -> list[Block]:
-    """Show every label beside the best baseline, the best predicted first."""
-    evaluation = run.assessment.evaluation
-    best, rival = best_rival(evaluation)
-    order = sorted(run.task.labels, key=lambda label: -np.nan_to_num(evaluation.test[f"{label}_auroc"].value))
-    shown = order[:MOST_LABELS]
-    scores: list[Score] = [(label, *_triple(evaluation.test[f"{label}_auroc"]), "network") for label in shown]
-    rows = [
-        [
-            label,
-            count_of(run, run.task.labels.index(label), "test"),
-            *(str(evaluation.test[f"{label}_{kind}"]) for kind in ("auroc", "auprc")),
-            *(f"{rival[f'{label}_{kind}'].value:.3f}" for kind in ("auroc", "auprc")),
-        ]
-        for label in shown
-    ]
-    columns = ["Label", "Positive in test", "AUROC", "AUPRC", "AUROC of the baseline", "AUPRC of the baseline"]
-    caption = f"Each label by itself, the best predicted first; the baseline is {best}."
-    figure = "AUROC of the network for each label, with 95 % intervals."
-    return [
-        intervals(scores, metric="AUROC", chance=0.5, caption=figure),
-        Table(columns, rows, caption, labels_left_out(run)),
-    ]
-
-
-def _per_label(run: TrainingRun) -> Table:
-    test = run.assessment.evaluation.test
-    kinds = ("f1", "auroc", "auprc")
-    counts = np.bincount(run.examples.targets[run.partition.test], minlength=run.task.outputs)
-    rows = [
-        [label, int(counts[number]), *(str(test[f"{label}_{kind}"]) for kind in kinds)]
-        for number, label in enumerate(run.task.labels)
-    ]
-    return Table(["Class", "Test examples", "F1", "AUROC", "AUPRC"], rows, "Each class against all others.")
-
-
-def calibration_section(run: TrainingRun) -> Section:
-    """Show how far probabilities were frequencies, before and after calibration."""
-    figures = run.assessment.evaluation.calibration
-    targets = run.examples.targets[run.partition.test]
-    before, after = reliability_of(targets, run.assessment.before), reliability_of(targets, run.assessment.after)
-    rows = [
-        ["Expected calibration error", str(figures.ece_before), str(figures.ece_after)],
-        ["Brier score", str(figures.brier_before), str(figures.brier_after)],
-    ]
-    blocks: list[Block] = [
-        Paragraph(f"{figures.note} It was found on validation examples and is judged here on test examples."),
-        reliability(before, None if figures.method == "none" else after),
-        Table(["Error", "Before", "After"], rows, "Lower is better: how far probabilities are from frequencies."),
-    ]
-    return Section("Can its probabilities be believed?", blocks)
-
-
-def count_of(run: TrainingRun, number: int, part: Part) -> int:
-    """Count the examples of a part that have a label."""
-    targets = run.examples.targets[run.partition.part(part)]
-    return int((targets[:, number] == 1).sum() if run.task.is_multilabel else (targets == number).sum())
-
-
-def labels_left_out(run: TrainingRun) -> str:
-    """Say how many labels are not shown one by one."""
-    more = len(run.task.labels) - MOST_LABELS
-    return f"{more:,} more labels are in metrics.json." if more > 0 else ""
 
 
 def bounds_text(interval: Interval) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from primase.data.splits import Part
 from primase.data.tasks import Task
 from primase.evaluation.contrasts import AssessedContrast
 from primase.report.card import ModelCard, render_card
@@ -19,11 +20,13 @@ from primase.report.page import write_page
 from primase.report.performance import headline_metrics, metrics_table
 from primase.report.run import TrainingRun
 from primase.report.training import training_page
+from primase.report.value_records import bounds_table, targets_table
 
 METRICS = "metrics.json"
 MEMBERS = "members.parquet"
 PREDICTIONS = "predictions.parquet"
 CONTRASTS = "contrasts.parquet"
+TARGETS = "targets.parquet"
 REPORT = "report.html"
 CARD = "card.md"
 
@@ -42,6 +45,8 @@ def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
     predictions_table(run).write_parquet(folder / PREDICTIONS)
     if run.assessment.contrasts:
         contrasts_table(run.task, run.assessment.contrasts).write_parquet(folder / CONTRASTS)
+    if run.task.is_value:
+        targets_table(run.assessment.evaluation).write_parquet(folder / TARGETS)
     write_page(folder / REPORT, training_page(run))
     (folder / CARD).write_text(render_card(model_card(run)), encoding="utf-8")
     return metrics
@@ -50,6 +55,9 @@ def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
 def metrics_of(run: TrainingRun) -> dict[str, Any]:
     """Gather what ``metrics.json`` holds."""
     evaluation = run.assessment.evaluation
+    further: dict[str, Any] = {"scale": run.scale} if run.scale else {}
+    if run.insights.figures:
+        further["insights"] = run.insights.to_state()
     return {
         "application": run.subject.application,
         "task": run.task.kind,
@@ -57,6 +65,7 @@ def metrics_of(run: TrainingRun) -> dict[str, Any]:
         "split": {"policy": run.partition.policy, "sizes": run.partition.sizes},
         **evaluation.to_state(),
         "intervals": evaluation.intervals,
+        **further,
         "audit": [finding.to_state() for finding in run.findings],
         "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
         "peak_memory_mib": round(run.peak_memory_mib),
@@ -84,10 +93,18 @@ def input_hashes(fingerprints: np.ndarray[Any, Any]) -> pl.Series:
 
 
 def predictions_table(run: TrainingRun) -> pl.DataFrame:
-    """List the calibrated predictions on validation and test."""
+    """List the answers on validation and test, from which the figures can be computed again.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``id``, ``part``, ``group``, and the columns of the task; of values with intervals, unless there are more than
+        1,000 targets, ``low_TARGET`` and ``high_TARGET`` on the test (the intervals were made from validation).
+    """
     blocks = []
-    for part, probabilities in (("validation", run.validation), ("test", run.assessment.after)):
-        positions = run.partition.validation if part == "validation" else run.partition.test
+    answers: dict[Part, np.ndarray[Any, Any]] = {"validation": run.validation, "test": run.assessment.after}
+    for part, found in answers.items():
+        positions = run.partition.part(part)
         known = pl.DataFrame(
             {
                 "id": run.examples.ids[positions].astype(str),
@@ -95,8 +112,9 @@ def predictions_table(run: TrainingRun) -> pl.DataFrame:
                 "group": run.partition.units[positions].astype(np.int64),
             }
         )
-        targets = run.task.target_columns(run.examples.targets[positions])
-        blocks.append(pl.concat([known, targets, run.task.prediction_columns(probabilities)], how="horizontal"))
+        targets = run.task.target_columns(run.truth_of(part))
+        columns = [known, targets, run.task.prediction_columns(found), *bounds_table(run, part)]
+        blocks.append(pl.concat(columns, how="horizontal"))
     return pl.concat(blocks)
 
 
@@ -118,7 +136,7 @@ def contrasts_table(task: Task, contrasts: Sequence[AssessedContrast]) -> pl.Dat
                 "group": assessed.contrast.units.index.astype(np.int64),
             }
         )
-        targets, predictions = task.target_columns(examples.targets), task.prediction_columns(assessed.probabilities)
+        targets, predictions = task.target_columns(examples.targets), task.prediction_columns(assessed.answers)
         blocks.append(pl.concat([known, targets, predictions], how="horizontal"))
     return pl.concat(blocks)
 
@@ -141,7 +159,7 @@ def model_card(run: TrainingRun) -> ModelCard:
             f"{run.partition.policy}: {sizes['train']:,} train, {sizes['validation']:,} validation, {sizes['test']:,} "
             f"test; a unit is one {run.unit_name}."
         ),
-        metrics=metrics_table(run.assessment.evaluation, headline_metrics(run.assessment.evaluation)),
+        metrics=metrics_table(run.assessment.evaluation, headline_metrics(run.assessment.evaluation), run.scale),
         calibration=run.assessment.evaluation.calibration.note,
         limits=[*own.get("Limits", ()), *contrast_sentences(run.assessment.evaluation)],
         reproduce=run.subject.command,

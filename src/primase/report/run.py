@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
 
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.examples import Examples
-from primase.data.splits import Partition
+from primase.data.splits import Part, Partition
 from primase.data.tasks import Task
 from primase.evaluation.assessment import Assessment
+from primase.evaluation.intervals import Interval
 from primase.report.sections import Section
 from primase.training.fitted import Fitted
 
@@ -44,6 +45,30 @@ class Subject:
     card: Mapping[str, Sequence[str]]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Insights:
+    """What an application has to say of a trained model as a whole.
+
+    Parameters
+    ----------
+    sections
+        For the report.
+    figures
+        For ``metrics.json``: measures by name, of one or more things by name.
+    """
+
+    sections: Sequence[Section] = ()
+    figures: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+
+    def to_state(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Describe the figures in JSON."""
+        return {
+            name: {measure: interval.to_state() for measure, interval in measures.items()}
+            for name, measures in self.figures.items()
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRun:
     """A finished training run, before it is written down.
@@ -51,15 +76,19 @@ class TrainingRun:
     Parameters
     ----------
     validation
-        Calibrated probabilities on the validation part.
+        The answers on the validation part: calibrated probabilities, or values.
     unit_name
         What the split keeps together, in the singular.
     insights
-        Sections that the application adds.
+        What the application adds.
     kinship
         Which test examples are related to one in train, where the application can tell.
     seconds
         How long each stage took.
+    truth
+        What the answers are measured against, for validation and test; where a part is not there, its targets.
+    scale
+        On which scale values are, such as ``"log2(x + 1)"``; empty where there is nothing to say.
     """
 
     subject: Subject
@@ -72,9 +101,16 @@ class TrainingRun:
     assessment: Assessment
     validation: np.ndarray[Any, Any]
     unit_name: str
-    insights: Sequence[Section]
+    insights: Insights
     kinship: Kinship | None
     configuration: Mapping[str, Any]
     seconds: Mapping[str, float]
     peak_memory_mib: float
     version: str
+    truth: Mapping[Part, np.ndarray[Any, Any]] = field(default_factory=dict)
+    scale: str = ""
+
+    def truth_of(self, part: Part) -> np.ndarray[Any, Any]:
+        """Return what the answers on a part are measured against."""
+        known = self.truth.get(part)
+        return self.examples.targets[self.partition.part(part)] if known is None else known

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
 from primase.data.audit import TWINS, Finding
-from primase.data.splits import PARTS
-from primase.evaluation.metrics import metric_title
+from primase.evaluation.evaluation import Evaluation
+from primase.evaluation.metrics import lower_is_better, metric_title
 from primase.evaluation.probes import probe_verdict
-from primase.report.contrasts import contrast_section, contrast_sentences, contrast_tiles, contrast_warnings
+from primase.report.contrasts import contrast_section, contrast_warnings
 from primase.report.figures.training import learning_curves
+from primase.report.labels import label_answer, label_counts, label_sections, label_tiles
 from primase.report.page import render_page
-from primase.report.performance import (
-    MOST_LABELS,
-    best_rival,
-    bounds_text,
-    calibration_section,
-    capitalised,
-    comparison_section,
-    count_of,
-    discrimination_section,
-    labels_left_out,
-    strongest_probes,
-)
+from primase.report.performance import best_rival, capitalised, comparison_section, lead, strongest_probes
 from primase.report.run import TrainingRun
 from primase.report.sections import (
     Block,
@@ -28,25 +22,27 @@ from primase.report.sections import (
     Callout,
     Command,
     Details,
-    KeyFigure,
     KeyFigures,
     Paragraph,
     Section,
     Table,
 )
+from primase.report.values import value_answer, value_counts, value_sections, value_tiles
+
+LOOK_AT_NOTHING: Final = ("majority class", "mean")
+"""The baselines that know no more than what is frequent or usual in train."""
 
 
 def training_page(run: TrainingRun) -> str:
     """Compose the report of a training run as one HTML page."""
-    evaluation = run.assessment.evaluation
+    evaluation, told = run.assessment.evaluation, _told(run)
     sections = [
         _result(run),
         _data(run),
         comparison_section(run),
         *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
-        discrimination_section(run),
-        calibration_section(run),
-        *run.insights,
+        *told.sections(run),
+        *run.insights.sections,
         _learning(run),
         _limits(run),
         _reproduce(run),
@@ -58,64 +54,53 @@ def training_page(run: TrainingRun) -> str:
         ("Split", f"{run.partition.policy}: {sizes['train']:,} / {sizes['validation']:,} / {sizes['test']:,}"),
         ("Seed", run.configuration["seed"]),
     ]
-    return render_page(run.subject.question, _answer(run), sections, facts=facts, version=run.version)
+    return render_page(run.subject.question, told.answer(run), sections, facts=facts, version=run.version)
 
 
-def _answer(run: TrainingRun) -> str:
-    evaluation = run.assessment.evaluation
-    best, metrics = best_rival(evaluation)
-    main, accuracy = evaluation.task.main_metric, evaluation.task.metric("accuracy")
-    difference = evaluation.differences[best][main]
-    verdict = "about as good as"
-    if difference.excludes(0.0):
-        verdict = "better than" if difference.value > 0 else "worse than"
-    answer = (
-        f"On {run.partition.sizes['test']:,} test examples the network reaches {metric_title(accuracy)} of "
-        f"{evaluation.test[accuracy]:.3f} and {metric_title(main)} of {evaluation.main}: {verdict} the best baseline "
-        f"({best}, {metrics[main]})."
-    )
-    return " ".join([answer, *contrast_sentences(evaluation)])
+@final
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is told of answers of one kind, and in another way of those of another."""
+
+    answer: Callable[[TrainingRun], str]
+    tiles: Callable[[TrainingRun], KeyFigures]
+    counts: Callable[[TrainingRun], Table]
+    sections: Callable[[TrainingRun], Sequence[Section]]
+
+
+_OF_LABELS: Final = _Told(label_answer, label_tiles, label_counts, label_sections)
+_OF_VALUES: Final = _Told(value_answer, value_tiles, value_counts, value_sections)
+
+
+def _told(run: TrainingRun) -> _Told:
+    return _OF_VALUES if run.task.is_value else _OF_LABELS
 
 
 def _result(run: TrainingRun) -> Section:
     evaluation = run.assessment.evaluation
-    best, metrics = best_rival(evaluation)
-    main = evaluation.task.main_metric
-    accuracy, ece = (evaluation.test[evaluation.task.metric(name)] for name in ("accuracy", "ece"))
-    tiles = [
-        KeyFigure("Accuracy", f"{accuracy.value:.3f}", bounds_text(accuracy)),
-        KeyFigure(_main_name(run), f"{evaluation.main.value:.3f}", bounds_text(evaluation.main)),
-        *contrast_tiles(evaluation),
-        KeyFigure("Best baseline", f"{metrics[main].value:.3f}", f"{metric_title(main)}, {best}"),
-        KeyFigure("Calibration error", f"{ece.value:.3f}", bounds_text(ece)),
-    ]
-    blocks: list[Block] = [KeyFigures(tiles), *_difference(run), *contrast_warnings(evaluation), *_gap(run)]
+    blocks: list[Block] = [_told(run).tiles(run), *_difference(run), *contrast_warnings(evaluation), *_gap(run)]
     return Section("The result", [*blocks, *_probes(run)])
-
-
-def _main_name(run: TrainingRun) -> str:
-    """Name the main metric, and what the main test has where it is also asked in another way."""
-    name = capitalised(metric_title(run.task.main_metric))
-    ways = [figures.main_name for figures in run.assessment.evaluation.contrasts.values()]
-    return f"{name}, {ways[0]}" if ways else name
 
 
 def _difference(run: TrainingRun) -> list[Block]:
     evaluation = run.assessment.evaluation
     best, _ = best_rival(evaluation)
     main = evaluation.task.main_metric
-    difference = evaluation.differences[best][main]
-    title = metric_title(main)
-    if difference.excludes(0.0) and difference.value > 0:
-        text = f"Its {title} is higher than that of {best} by {difference}, beyond what chance would give."
+    ahead, title = lead(evaluation, best), metric_title(main)
+    better = "lower" if lower_is_better(main) else "higher"
+    if ahead.excludes(0.0) and ahead.value > 0:
+        text = f"Its {title} is {better} than that of {best} by {ahead}, beyond what chance would give."
         return [Callout("good", "The network beats every baseline", text)]
-    if difference.excludes(0.0):
+    if ahead.excludes(0.0):
         text = (
-            f"The {title} of {best} is higher by {abs(difference.value):.3f}. Prefer that baseline: it is simpler, and "
+            f"The {title} of {best} is {better} by {abs(ahead.value):.3f}. Prefer that baseline: it is simpler, and "
             "better here."
         )
         return [Callout("warning", "A baseline beats the network", text)]
-    text = f"The difference of {title} to {best} is {difference}: it may be chance. The simpler model may do as well."
+    text = (
+        f"The difference of {title} to {best} is {evaluation.differences[best][main]}: it may be chance. The simpler "
+        "model may do as well."
+    )
     return [Callout("finding", "The network is not clearly better than a baseline", text)]
 
 
@@ -141,7 +126,9 @@ def _probes(run: TrainingRun) -> list[Block]:
     """Say what the strongest nuisance can tell alone, and below it what the others can."""
     evaluation = run.assessment.evaluation
     main = evaluation.task.main_metric
-    chance = evaluation.baselines["majority class"][main].value
+    chance = _chance(evaluation)
+    if chance is None:
+        return []
     said = [
         probe_verdict(evaluation.main, evaluation.probes[name][main], nuisance=name, metric=main, chance=chance)
         for name in strongest_probes(evaluation)
@@ -149,24 +136,22 @@ def _probes(run: TrainingRun) -> list[Block]:
     if not said:
         return []
     first = strongest_probes(evaluation)[0]
-    does_as_well = not evaluation.differences[first][main].excludes(0.0)
-    is_better = evaluation.differences[first][main].value < 0
-    if does_as_well or is_better:
+    ahead = lead(evaluation, first)
+    if not ahead.excludes(0.0) or ahead.value < 0:
         blocks: list[Block] = [Callout("warning", "A shortcut does as well as the network", said[0])]
     else:
         blocks = [Callout("finding", f"What {first} alone can tell", said[0])]
     return [*blocks, Details("What other nuisances can tell", [BulletList(said[1:])])] if said[1:] else blocks
 
 
+def _chance(evaluation: Evaluation) -> float | None:
+    """Find what is reached without looking at the input: the main metric of the baseline that does not."""
+    blind = next((name for name in LOOK_AT_NOTHING if name in evaluation.baselines), None)
+    return None if blind is None else evaluation.baselines[blind][evaluation.task.main_metric].value
+
+
 def _data(run: TrainingRun) -> Section:
-    sizes = run.partition.sizes
-    counts = [[label, *(count_of(run, number, part) for part in PARTS)] for number, label in enumerate(run.task.labels)]
-    rows = [*counts[:MOST_LABELS], ["all", *sizes.values()]]
-    what = "label" if run.task.is_multilabel else "class"
-    caption = f"Examples by {what} and part. The split is “{run.partition.policy}”: a unit is one {run.unit_name}."
-    blocks: list[Block] = [
-        Table([capitalised(what), "Train", "Validation", "Test"], rows, caption, labels_left_out(run))
-    ]
+    blocks: list[Block] = [_told(run).counts(run)]
     blocks += [_finding(finding) for finding in run.findings if finding.severity == "warning"]
     blocks.append(BulletList([finding.text for finding in run.findings if finding.severity != "warning"]))
     return Section("The data and the audit", blocks)

@@ -44,9 +44,11 @@ class FitOptions:
     kind
         What is learned; it decides the loss where none is given.
     loss
-        Of logits and targets; cross-entropy by default.
+        Of logits, or values, and targets; that of the kind by default.
     objective
         Of the network, a batch and its targets, in the place of the loss of its logits.
+    criterion
+        What is measured on validation, to stop and to choose by; the plain loss of the kind by default.
     groups
         A number per training example: the examples of a batch are all of one group.
     sampler
@@ -62,6 +64,7 @@ class FitOptions:
     kind: TaskKind = "multiclass"
     loss: Loss | None = None
     objective: Objective | None = None
+    criterion: Objective | None = None
     groups: Integer[np.ndarray, "examples"] | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
@@ -92,7 +95,15 @@ def fit(
     sampler = chosen.sampler or _shuffled(len(train), configuration, seed, chosen.groups)
     steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
     objective = chosen.objective or objective_of(chosen.loss or loss_of(chosen.kind, configuration.label_smoothing))
-    module = SupervisedModule(network, chosen.kind, objective, configuration, steps=steps, transform=chosen.transform)
+    module = SupervisedModule(
+        network,
+        chosen.kind,
+        objective,
+        configuration,
+        steps=steps,
+        criterion=chosen.criterion,
+        transform=chosen.transform,
+    )
     events = EpochEvents("train", listener)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION_LOSS, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False)

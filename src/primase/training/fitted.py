@@ -14,7 +14,8 @@ class Fitted:
     Parameters
     ----------
     history
-        One row per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``validation_accuracy``.
+        One row per epoch: ``epoch``, ``train_loss``, ``validation_loss`` and, where answers are labels,
+        ``validation_accuracy``.
     best_epoch
         The epoch whose weights these are, counted from 1.
     """

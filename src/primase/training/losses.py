@@ -1,4 +1,4 @@
-"""What a network is trained to make small, by what is asked; answers that are not known (below zero) do not count."""
+"""What a network is trained to make small, by what is asked; answers that are not known do not count."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from primase.data.tasks import MULTILABEL, TaskKind
+from primase.data.tasks import MULTILABEL, VALUE_KINDS, TaskKind
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def loss_of(kind: TaskKind, label_smoothing: float) -> Loss:
-    """Make the loss of a kind of task: cross-entropy, of one softmax or of a sigmoid per label.
+    """Make the loss of a kind of task: cross-entropy, of one softmax or of a sigmoid per label; else squared error.
 
     Parameters
     ----------
@@ -32,11 +32,31 @@ def loss_of(kind: TaskKind, label_smoothing: float) -> Loss:
         mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
         return mean
 
+    if kind in VALUE_KINDS:
+        return squared_error
     return sigmoids if kind == MULTILABEL else softmax
 
 
-def accuracy_of(kind: TaskKind) -> Loss:
-    """Make the measure of how many answers are right, of logits and targets."""
+def squared_error(values: Tensor, targets: Tensor) -> Tensor:
+    """Average the squared differences over the values that are known."""
+    return _mean_of_known((values - targets.nan_to_num()) ** 2, targets)
+
+
+def absolute_error(values: Tensor, targets: Tensor) -> Tensor:
+    """Average the absolute differences over the values that are known."""
+    return _mean_of_known((values - targets.nan_to_num()).abs(), targets)
+
+
+def _mean_of_known(losses: Tensor, targets: Tensor) -> Tensor:
+    known = ~targets.isnan()
+    mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+    return mean
+
+
+def accuracy_of(kind: TaskKind) -> Loss | None:
+    """Make the measure of how many answers are right, of logits and targets; None where answers are values."""
+    if kind in VALUE_KINDS:
+        return None
 
     def softmax(logits: Tensor, targets: Tensor) -> Tensor:
         return (logits.argmax(dim=1) == targets).float().mean()
@@ -50,8 +70,11 @@ def accuracy_of(kind: TaskKind) -> Loss:
 
 
 def known_answers(targets: Tensor) -> int:
-    """Count the answers of a batch, by which its mean loss weighs among others."""
-    return max(int(torch.count_nonzero(targets >= 0)), 1)
+    """Count the answers of a batch, by which its mean loss weighs among others; its examples if it has no targets."""
+    if targets.numel() == 0:
+        return max(len(targets), 1)
+    known = ~targets.isnan() if targets.is_floating_point() else targets >= 0
+    return max(int(torch.count_nonzero(known)), 1)
 
 
 def objective_of(loss: Loss) -> Callable[[nn.Module, dict[str, Tensor], Tensor], Tensor]:

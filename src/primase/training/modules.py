@@ -30,10 +30,12 @@ class SupervisedModule(lightning.LightningModule):
     network
         Takes the tensors of a batch as keyword arguments and returns logits, shape (batch, labels).
     kind
-        What is learned; it decides what is measured on validation: always the plain cross-entropy, so that stopping
-        does not depend on how training was made harder.
+        What is learned; it decides what is measured on validation: always the plain loss, so that stopping does not
+        depend on how training was made harder; where answers are labels, their accuracy, too.
     objective
         Of the network, the tensors of a batch and its targets: what training makes small.
+    criterion
+        The same of what is measured on validation, in the place of the plain loss.
     steps
         The number of training steps in all, over which the learning rate rises and falls.
     transform
@@ -48,12 +50,14 @@ class SupervisedModule(lightning.LightningModule):
         configuration: TrainingConfiguration,
         *,
         steps: int,
+        criterion: Objective | None = None,
         transform: BatchTransform | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
-        self.validation_criterion = loss_of(kind, label_smoothing=0.0)
+        self.plain_loss = loss_of(kind, label_smoothing=0.0)
+        self.criterion = criterion
         self.accuracy = accuracy_of(kind)
         self.configuration = configuration
         self.steps = steps
@@ -67,11 +71,15 @@ class SupervisedModule(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Batch, Tensor], _index: int) -> None:
-        """Measure the loss and the accuracy of one validation batch."""
+        """Measure the loss, and the accuracy where there is one, of one validation batch."""
         inputs, targets = batch
-        logits = self.network(**inputs)
-        loss = self.validation_criterion(logits, targets)
-        measured = {VALIDATION_LOSS: loss, "validation_accuracy": self.accuracy(logits, targets)}
+        if self.criterion is not None:
+            measured = {VALIDATION_LOSS: self.criterion(self.network, inputs, targets)}
+        else:
+            outputs = self.network(**inputs)
+            measured = {VALIDATION_LOSS: self.plain_loss(outputs, targets)}
+            if self.accuracy is not None:
+                measured["validation_accuracy"] = self.accuracy(outputs, targets)
         self.log_dict(measured, on_step=False, on_epoch=True, batch_size=known_answers(targets), sync_dist=True)
 
     def configure_optimizers(self) -> Any:

@@ -180,7 +180,7 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
     def explain(self, predictor: Predictor[Chains], examples: Examples[Chains], listener: Listener) -> Explanation:
         """Set one share to its mean at a time."""
         values = predictor.encoder.encode(examples.inputs).values
-        labels = torch.from_numpy(predictor.logits(examples.inputs).argmax(axis=1))
+        labels = torch.from_numpy(predictor.outputs(examples.inputs).argmax(axis=1))
         score = predictor.scorer()
         rows = []
         for column, letter in enumerate(LETTERS):

@@ -69,7 +69,7 @@ def explanation(
     predictor: Predictor[Proteins], examples: Examples[Proteins], attribution: Attribution
 ) -> list[Section]:
     """Show for the first proteins which of their domains speak for the answer, and the domains that matter overall."""
-    probabilities = predictor.probabilities(examples.inputs)
+    probabilities = predictor.answers(examples.inputs)
     answers = probabilities.argmax(axis=1)
     rows = [
         [name, predictor.task.labels[answers[row]], f"{probabilities[row, answers[row]]:.3f}", text or "none"]

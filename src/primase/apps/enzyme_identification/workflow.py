@@ -25,7 +25,7 @@ from primase.bio.similarity import cluster_sequences, nearest_similarity
 from primase.data.audit import Finding, Fingerprints
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.splits import Groups, Partition, group_by_key, merge_groups
+from primase.data.splits import Groups, Part, Partition, group_by_key, merge_groups
 from primase.data.tasks import Task
 from primase.evaluation.baselines import (
     Baseline,
@@ -39,7 +39,7 @@ from primase.events import Listener
 from primase.insight.attribution import Attribution
 from primase.insight.features import explain_features
 from primase.predictor.predictor import Predictor
-from primase.report.sections import Section
+from primase.report.run import Insights
 
 NEAR_IDENTICAL: Final = 0.8
 INSIGHT_EXAMPLES: Final = 2000
@@ -209,12 +209,14 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         return Explanation(attribution, pages.explanation(predictor, examples, attribution))
 
     def insights(
-        self, predictor: Predictor[Proteins], test: Examples[Proteins], listener: Listener
-    ) -> Sequence[Section]:
+        self, predictor: Predictor[Proteins], parts: Mapping[Part, Examples[Proteins]], listener: Listener
+    ) -> Insights:
         """Rank the domains that matter most over the test proteins, or some drawn at random where there are many."""
+        test = parts["test"]
         drawn = np.sort(np.random.default_rng(0).permutation(len(test))[:INSIGHT_EXAMPLES])
         attribution = _attribute(predictor, test.take(drawn), listener)
-        return pages.top_domains(attribution, explained=min(len(test), INSIGHT_EXAMPLES), total=len(test))
+        explained = min(len(test), INSIGHT_EXAMPLES)
+        return Insights(pages.top_domains(attribution, explained=explained, total=len(test)))
 
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
         """Write proteins in which deciding families are planted."""
@@ -228,7 +230,7 @@ def _protein_encoder(encoder: Encoder[Proteins]) -> ProteinEncoder:
 
 def _attribute(predictor: Predictor[Proteins], examples: Examples[Proteins], listener: Listener) -> Attribution:
     encoded = _protein_encoder(predictor.encoder).encode(examples.inputs)
-    labels = predictor.logits(examples.inputs).argmax(axis=1)
+    labels = predictor.outputs(examples.inputs).argmax(axis=1)
     return explain_features(predictor, encoded, examples.ids.tolist(), labels, listener=listener)
 
 

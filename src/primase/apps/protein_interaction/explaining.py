@@ -265,7 +265,7 @@ def explain_links(
     members = tuple(WeightedNetwork(network, weighted) for network in networks)
     labels = np.ones(len(examples), dtype=np.int64)
     if encoder.width == 1:
-        labels = predictor.logits(examples.inputs).argmax(axis=1)
+        labels = predictor.outputs(examples.inputs).argmax(axis=1)
     weighing = replace(predictor, members=members)
     return explain_features(
         weighing,

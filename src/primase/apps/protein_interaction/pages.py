@@ -74,7 +74,7 @@ def explanation(
     encoder = predictor.encoder
     assert isinstance(encoder, PairEncoder)
     nodes = encoder.encode(examples.inputs).nodes
-    probabilities = predictor.probabilities(examples.inputs)
+    probabilities = predictor.answers(examples.inputs)
     answers = np.ones(len(examples), dtype=np.int64) if encoder.width == 2 else probabilities.argmax(axis=1)
     blocks: list[Block] = [Paragraph(_HOW)]
     per_example = attribution.of(ABLATION)
@@ -147,7 +147,7 @@ def _plane(embeddings: Float[np.ndarray, "proteins latent"]) -> Float[np.ndarray
 def _surest(predictor: Predictor[ProteinPairs], encoder: PairEncoder, test: Examples[ProteinPairs]) -> Section:
     """Show the test pairs that the network is surest of, right or wrong."""
     nodes, graph = encoder.encode(test.inputs).nodes, encoder.graph
-    probability = predictor.probabilities(test.inputs)[:, 1]
+    probability = predictor.answers(test.inputs)[:, 1]
     order = np.argsort(-probability, kind="stable")[:SURE_PAIRS]
     shared = _shared(graph, nodes[order])
     known = np.append(graph.degrees, 0)

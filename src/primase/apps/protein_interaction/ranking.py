@@ -49,7 +49,7 @@ def rank_pairs(predictor: Predictor[ProteinPairs], ranking: Ranking, listener: L
     if not len(best):
         what = "all pairs of these proteins have been tested: there is nothing to rank"
         raise InputError(what, where="rank")
-    probabilities = predictor.probabilities(ProteinPairs(best, encoder.proteins))[:, 1]
+    probabilities = predictor.answers(ProteinPairs(best, encoder.proteins))[:, 1]
     possible = len(graph) * (len(graph) - 1) / 2
     prevalence = ranking.prevalence if ranking.prevalence is not None else len(tested) / possible
     corrected = at_prevalence(probabilities, learned=encoder.positive_share, prevalence=prevalence)

@@ -236,7 +236,7 @@ def test_of_a_protein_the_label_is_explained_that_it_is_given(graph):
     predictor, examples = predictor_of(graph, labels=True)
     chosen = examples.take(np.arange(6))
     found = explain_links(predictor, chosen, silent)
-    answers = predictor.logits(chosen.inputs).argmax(axis=1)
+    answers = predictor.outputs(chosen.inputs).argmax(axis=1)
     given = dict(zip(chosen.ids, (LABELS.labels[answer] for answer in answers), strict=True))
     assert {(row["id"], row["target"]) for row in found.table.iter_rows(named=True)} == set(given.items())
 

@@ -93,7 +93,7 @@ def difference(one, other, inputs):
     states = [model.predictor.encoder.state() for model in (one, other)]
     assert states[0].facts["names"] == states[1].facts["names"]
     arrays = {name for name, array in states[0].arrays.items() if not np.array_equal(array, states[1].arrays[name])}
-    logits = [model.predictor.logits(inputs) for model in (one, other)]
+    logits = [model.predictor.outputs(inputs) for model in (one, other)]
     return arrays | ({"logits"} if not np.array_equal(*logits) else set())
 
 
@@ -164,8 +164,9 @@ def blocks(tmp_path_factory):
 
 
 def test_the_embedding_recovers_the_planted_blocks(blocks, tmp_path):
-    table = blocks.run.model.embed(tmp_path / "embedding.parquet")
-    assert pl.read_parquet(tmp_path / "embedding.parquet").equals(table)
+    rows = blocks.run.model.embed(tmp_path / "embedding.parquet")
+    table = pl.read_parquet(tmp_path / "embedding.parquet")
+    assert len(table) == rows
     assert table.columns == ["id", "degree", "community", *(f"dimension_{number}" for number in range(1, 33))]
     truth = [blocks.truth[name] for name in table["id"]]
     points = table.select(pl.selectors.starts_with("dimension_")).to_numpy()
@@ -186,7 +187,7 @@ def test_the_network_beats_the_degrees_where_the_negatives_match_them(blocks):
     predictor = blocks.run.model.predictor
     rivals = fit_rivals((), workflow.probes(train_part), task, train_part, validation)
     evaluation = assess(
-        predictor.logits(test.inputs),
+        predictor.outputs(test.inputs),
         predictor.calibrator,
         test,
         task,
@@ -271,8 +272,8 @@ def test_a_label_is_explained_and_reported(labelled, tmp_path):
     assert "Protein by protein" in (tmp_path / "why" / "report.html").read_text(encoding="utf-8")
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "The map of proteins" in page
-    table = run.model.embed(tmp_path / "embedding.csv")
-    assert len(table) == len((folder / "blocks.tsv").read_text().splitlines()) - 1
+    rows = run.model.embed(tmp_path / "embedding.csv")
+    assert rows == len((folder / "blocks.tsv").read_text().splitlines()) - 1
 
 
 def test_labels_are_judged_on_new_files_too(labelled, tmp_path):

@@ -68,7 +68,7 @@ def brute_force(model, links):
         if frozenset(proteins.names[list(pair)].tolist()) not in links
     ]
     nodes = np.array(pairs)
-    probabilities = model.predictor.probabilities(ProteinPairs(nodes, proteins))[:, 1]
+    probabilities = model.predictor.answers(ProteinPairs(nodes, proteins))[:, 1]
     return {frozenset(names): one for names, one in zip(proteins.names[nodes].tolist(), probabilities, strict=True)}
 
 

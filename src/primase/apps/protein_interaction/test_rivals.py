@@ -57,7 +57,7 @@ def figures(rivals_of, parts: Parts) -> dict[str, float]:
     found = {}
     for rival in rivals_of(graph):
         fitted = rival.fit(TASK, examples["train"], examples["validation"])
-        probabilities = fitted.probabilities(examples["test"])
+        probabilities = fitted.answers(examples["test"])
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
         found[rival.name] = float(roc_auc_score(examples["test"].targets, probabilities[:, 1]))
     return found
@@ -111,10 +111,10 @@ def test_scores_are_computed_once(matched: Parts, monkeypatch: pytest.MonkeyPatc
 def test_a_sample_is_enough_for_trees(matched: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, examples = matched
     boosted = baselines(graph)[-1]
-    whole = boosted.fit(TASK, examples["train"], examples["validation"]).probabilities(examples["test"])
+    whole = boosted.fit(TASK, examples["train"], examples["validation"]).answers(examples["test"])
     monkeypatch.setattr(rivals, "MOST_PAIRS", 300)
     fitted = boosted.fit(TASK, examples["train"], examples["validation"])
-    some = fitted.probabilities(examples["test"])
+    some = fitted.answers(examples["test"])
     assert not np.array_equal(some, whole)
     assert roc_auc_score(examples["test"].targets, some[:, 1]) > 0.6
     assert "300" in fitted.description

@@ -47,7 +47,7 @@ from primase.bio.topology import other_degrees
 from primase.data.audit import Fingerprints
 from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.splits import Groups, Partition
+from primase.data.splits import Groups, Part, Partition
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Baseline
 from primase.evaluation.contrasts import Contrast
@@ -55,7 +55,7 @@ from primase.evaluation.intervals import Units
 from primase.evaluation.probes import Probe
 from primase.events import Listener
 from primase.predictor.predictor import Predictor
-from primase.report.sections import Section
+from primase.report.run import Insights
 from primase.training.fit import FitOptions
 from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches
@@ -283,19 +283,24 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         return Explanation(found, pages.explanation(predictor, examples, found))
 
     def insights(
-        self, predictor: Predictor[ProteinPairs], test: Examples[ProteinPairs], listener: Listener
-    ) -> Sequence[Section]:
+        self, predictor: Predictor[ProteinPairs], parts: Mapping[Part, Examples[ProteinPairs]], listener: Listener
+    ) -> Insights:
         """Draw the embedding, and the neighbourhood of the pair that the network is surest of."""
-        return pages.insights(predictor, test, listener)
+        return Insights(pages.insights(predictor, parts["test"], listener))
 
     def rank(self, predictor: Predictor[ProteinPairs], ranking: Ranking, listener: Listener) -> pl.DataFrame:
         """List the untested pairs that the network is surest of."""
         return rank_pairs(predictor, ranking, listener)
 
-    def embed(self, predictor: Predictor[ProteinPairs], listener: Listener) -> pl.DataFrame:
-        """Give the embedding of each protein."""
-        del listener
-        return embedding_table(predictor)
+    def embed(
+        self,
+        predictor: Predictor[ProteinPairs],
+        blocks: Iterator[Examples[ProteinPairs]] | None,
+        listener: Listener,
+    ) -> Iterator[pl.DataFrame]:
+        """Give the embedding of each protein of the graph."""
+        del blocks, listener
+        yield embedding_table(predictor)
 
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
         """Write a graph with planted blocks."""

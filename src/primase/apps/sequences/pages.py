@@ -61,7 +61,7 @@ def explanation(
     predictor: Predictor[Sequences], examples: Examples[Sequences], *, rna: bool, listener: Listener
 ) -> Explanation:
     """Explain the answers for each sequence, and gather the motifs that occur in several."""
-    probabilities = predictor.probabilities(examples.inputs)
+    probabilities = predictor.answers(examples.inputs)
     asked = _answers(predictor.task, probabilities)
     found = _attribute(predictor, examples, asked, (MUTAGENESIS, INTEGRATED_GRADIENTS), rna=rna, listener=listener)
     motifs = _motifs(found, MUTAGENESIS, rna=rna, listener=listener)
@@ -87,7 +87,7 @@ def motif_sections(
     method
         Exact mutagenesis where that is quick, else saliency.
     """
-    probabilities = predictor.probabilities(test.inputs)
+    probabilities = predictor.answers(test.inputs)
     likeliest = probabilities[:, 1] if predictor.task.kind == "binary" else probabilities.max(axis=1)
     length = predictor.encoder.encode(test.inputs).encoder.length  # type: ignore[attr-defined]  # that of sequences
     count = max(min(len(test), INSIGHT_LETTERS[method] // length), 1)

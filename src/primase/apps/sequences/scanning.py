@@ -259,9 +259,9 @@ def predict_windows(predictor: Predictor[Sequences], scanned: Scanned, first: in
         chosen = sequences.take(known)
         if strand == "-":
             chosen = replace(chosen, reverse=~chosen.reverse)
-        logits = [predictor.logits(batch) for batch in _batches(chosen, windows.window)]
+        logits = [predictor.outputs(batch) for batch in _batches(chosen, windows.window)]
         if logits:
-            probabilities = predictor.calibrator.probabilities(np.concatenate(logits))
+            probabilities = predictor.calibrator.answers(np.concatenate(logits))
             values[row][:, known] = probabilities[:, places].T
     return values.reshape(len(columns), last - first)
 

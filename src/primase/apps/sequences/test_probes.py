@@ -185,7 +185,7 @@ def test_a_shortcut_at_a_border_is_named_and_learned() -> None:
         "best single position (the last letter before the upper-case region)",
         "letters around the borders of the upper-case region",
     ):
-        guesses = probes[name].fit(TASK, train, validation).probabilities(test)[:, 1]
+        guesses = probes[name].fit(TASK, train, validation).answers(test)[:, 1]
         assert roc_auc_score(test.targets, guesses) > 0.8, name
 
 
@@ -208,7 +208,7 @@ def test_the_shortcut_of_the_published_sites_is_found(mirror: Path) -> None:
     train, validation = parts["train"].take(drawn[2000:]), parts["train"].take(drawn[:2000])
     reached = {}
     for probe in sequence_probes(train):
-        guesses = probe.fit(TASK, train, validation).probabilities(parts["ls"])[:, 1]
+        guesses = probe.fit(TASK, train, validation).answers(parts["ls"])[:, 1]
         reached[probe.name] = roc_auc_score(parts["ls"].targets, guesses)
     assert reached["best single position (the last letter before the upper-case region)"] > 0.82
     assert reached["letters around the borders of the upper-case region"] > 0.94

@@ -65,7 +65,7 @@ class Model:
             codes = torch.tensor(encode_nucleotides(text, where="test")[None].tolist(), dtype=torch.uint8)
             with torch.inference_mode():
                 logits = self.predictor.members[0](codes).double().numpy()
-            rows.append(self.predictor.calibrator.probabilities(logits)[0])
+            rows.append(self.predictor.calibrator.answers(logits)[0])
         return np.array(rows)
 
 
@@ -224,7 +224,7 @@ def test_a_short_chromosome_is_one_padded_window(dna, fasta, chromosomes, tmp_pa
     with torch.inference_mode():
         logits = dna.predictor.members[0](torch.from_numpy(codes)).double().numpy()
     table = pl.read_parquet(tmp_path / "scan.parquet")
-    expected = dna.predictor.calibrator.probabilities(logits)
+    expected = dna.predictor.calibrator.answers(logits)
     np.testing.assert_allclose(table.select(pl.col("^probability_.*$")).to_numpy(), expected, atol=1e-5)
     assert table.rows()[0][:4] == ("m", 0, 25, ".")
     assert any("Shorter than the window" in event.text for event in events if isinstance(event, Notice))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,7 +25,7 @@ from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
 from primase.data.sequences import Places, SequenceEncoder, Sequences, usual_length
-from primase.data.splits import Groups, Partition, group_by_key, merge_groups
+from primase.data.splits import Groups, Part, Partition, group_by_key, merge_groups
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
 from primase.evaluation.baselines import Baseline, logistic_regression_baseline, majority_baseline
@@ -35,7 +35,7 @@ from primase.evaluation.probes import Probe
 from primase.events import Listener, Notice
 from primase.insight.sequences import SequenceMethod
 from primase.predictor.predictor import Predictor
-from primase.report.sections import Section
+from primase.report.run import Insights
 
 ENOUGH_CHROMOSOMES: Final = 5
 LONGEST_WORD: Final = 6
@@ -219,10 +219,11 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
         return pages.explanation(predictor, examples, rna=self.rna, listener=listener)
 
     def insights(
-        self, predictor: Predictor[Sequences], test: Examples[Sequences], listener: Listener
-    ) -> Sequence[Section]:
+        self, predictor: Predictor[Sequences], parts: Mapping[Part, Examples[Sequences]], listener: Listener
+    ) -> Insights:
         """Show the motifs that the network goes by on the test part."""
-        return pages.motif_sections(predictor, test, self.quick_method, rna=self.rna, listener=listener)
+        method = self.quick_method
+        return Insights(pages.motif_sections(predictor, parts["test"], method, rna=self.rna, listener=listener))
 
     def scan(
         self,

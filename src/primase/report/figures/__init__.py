@@ -1,9 +1,11 @@
 """Drawings for the report: arrays in, :class:`~primase.report.sections.Figure` blocks out."""
 
+from primase.report.figures.agreement import Panel, agreement
 from primase.report.figures.comparison import ModelKind, Score, intervals
 from primase.report.figures.confusion import confusion
 from primase.report.figures.discrimination import Scores, precision_recall, roc
 from primase.report.figures.distribution import histogram
+from primase.report.figures.gains import gains
 from primase.report.figures.importance import contributions, effects
 from primase.report.figures.neighbourhood import neighbourhood
 from primase.report.figures.paired import PairedScore, paired
@@ -16,12 +18,15 @@ __all__ = [
     "ModelKind",
     "Neighbourhood",
     "PairedScore",
+    "Panel",
     "Score",
     "Scores",
     "SharedNeighbour",
+    "agreement",
     "confusion",
     "contributions",
     "effects",
+    "gains",
     "histogram",
     "intervals",
     "learning_curves",

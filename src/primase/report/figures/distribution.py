@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from primase.report.figures.palette import line_looks
+from primase.report.figures.palette import MUTED, line_looks
 from primase.report.figures.sheet import HALF, LEGEND_ROW, Key, Sheet, drawing, note, round_ticks
 from primase.report.sections import Figure
 from primase.report.wording import number_text, printable, shortened
@@ -20,7 +20,11 @@ _MOST_BINS: Final = 40
 
 
 def histogram(
-    groups: Mapping[str, Float[np.ndarray, "values"]], *, quantity: str = "value", caption: str = ""
+    groups: Mapping[str, Float[np.ndarray, "values"]],
+    *,
+    quantity: str = "value",
+    caption: str = "",
+    marked: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw how the values of one or more groups are spread, each as a share of its own group.
 
@@ -32,6 +36,8 @@ def histogram(
         What the values are, with the unit, such as ``"sequence length (residues)"``.
     caption
         What the drawing shows; by default it names the quantity.
+    marked
+        Values that dashed lines are drawn at, by their names, such as what was stated.
 
     Returns
     -------
@@ -40,9 +46,10 @@ def histogram(
     """
     finite = {name: _finite(values) for name, values in groups.items()}
     pooled = np.concatenate([np.empty(0), *finite.values()])
+    lines = marked or {}
     with drawing():
         top = _TOP + _HEIGHT + 48
-        sheet = Sheet(HALF, top + LEGEND_ROW * max(len(groups), 1))
+        sheet = Sheet(HALF, top + LEGEND_ROW * max(len(groups) + len(lines), 1))
         axes = sheet.axes(_LEFT, _TOP, HALF - _LEFT - 14, _HEIGHT)
         axes.grid(visible=False, axis="x")
         keys = []
@@ -53,6 +60,9 @@ def histogram(
                 axes.stairs(shares, edges, color=colour, fill=True, alpha=0.14, linewidth=0)
                 axes.stairs(shares, edges, color=colour, linewidth=1.6, linestyle=(0, dashes) if dashes else "-")
             keys.append(Key(name, colour, _counted(len(values), len(groups[name])), dashes))
+        for name, place in lines.items():
+            axes.axvline(place, color=MUTED, linewidth=1.4, dashes=(4, 3), zorder=4)
+            keys.append(Key(name, MUTED, number_text(place), (4, 3), line_width=1.4))
         axes.set_ylim(0, None)
         if len(pooled):
             round_ticks(axes.xaxis, 6)
@@ -64,6 +74,7 @@ def histogram(
         sheet.legend(keys, left=_LEFT, top=top, width=HALF - 14 - _LEFT)
         svg = sheet.svg()
     said = "; ".join(f"{printable(name)}: {_spread(values)}" for name, values in finite.items())
+    said += "".join(f"; {printable(name)} at {number_text(place)}" for name, place in lines.items())
     return Figure(svg, caption or f"Distribution of {quantity}.", f"Histogram of {printable(quantity)}. {said}.")
 
 

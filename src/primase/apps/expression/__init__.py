@@ -1,0 +1,1 @@
+"""What the applications on gene expression share: reading, scaling, splitting, audit, data sets, simulator."""
