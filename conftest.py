@@ -45,6 +45,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
         "hidden": (64, 64),
         "dropout": 0.3,
     },
+    "expression-embedding": {"latent": 4, "hidden": (128,), "learning_rate": 0.001},
     "expression-inference": {"hidden": (256, 256), "learning_rate": 0.001, "epochs": 20},
     "rna-binding": {"filters": (32, 32, 32)},
     "dna-function": {
@@ -61,7 +62,13 @@ OWN: Mapping[str, Mapping[str, Any]] = {
 """Settings of an application of its own: a recurrent layer takes longer to learn, and needs a small network."""
 
 COUNT = 300
-COUNTS = {"rna-binding": 600, "dna-function": 1000, "protein-interaction": 2000, "expression-inference": 800}
+COUNTS = {
+    "rna-binding": 600,
+    "dna-function": 1000,
+    "protein-interaction": 2000,
+    "expression-inference": 800,
+    "expression-embedding": 400,
+}
 """How many examples are simulated where three hundred are too few: for the edges of a motif, for an order of motifs."""
 
 FEW = 40

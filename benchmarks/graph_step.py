@@ -46,9 +46,10 @@ from torch_geometric.nn import GAE, GCNConv
 
 from journal import Journal, print_rows
 from primase.apps.protein_interaction.configuration import InteractionConfiguration
+from primase.apps.protein_interaction.labelling import INTERACTION
 from primase.apps.protein_interaction.model import InteractionNetwork, ProteinEmbedding, View
 from primase.apps.protein_interaction.pairs import ProteinPairs, Proteins
-from primase.apps.protein_interaction.workflow import INTERACTION, InteractionWorkflow
+from primase.apps.protein_interaction.workflow import InteractionWorkflow
 from primase.bio.graphs import Graph, Pairs, pair_keys, pairs_of_keys
 from primase.configuration import configure
 from primase.data.encoding import SupervisedBatches

@@ -338,9 +338,14 @@ def _joined(blocks: list[Examples[Any]]) -> Examples[Any]:
     """Join blocks of examples, of which all but the inputs are arrays."""
     if len(blocks) == 1:
         return blocks[0]
-    inputs = type(blocks[0].inputs).concatenate([block.inputs for block in blocks])
-    ids = np.concatenate([block.ids for block in blocks])
-    return Examples(ids=ids, inputs=inputs, targets=np.concatenate([block.targets for block in blocks]))
+    return Examples(
+        ids=np.concatenate([block.ids for block in blocks]),
+        inputs=type(blocks[0].inputs).concatenate([block.inputs for block in blocks]),
+        targets=np.concatenate([block.targets for block in blocks]),
+        covariates={
+            name: np.concatenate([block.covariates[name] for block in blocks]) for name in blocks[0].covariates
+        },
+    )
 
 
 def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]] | None) -> list[Finding]:

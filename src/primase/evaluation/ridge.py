@@ -152,7 +152,7 @@ class RidgePath:
 
 
 def chosen_strengths(
-    features: Table, targets: Table, strengths: Sequence[float] = STRENGTHS
+    features: Table, targets: Table, strengths: Sequence[float] = STRENGTHS, *, tolerance: float = 0.0
 ) -> Float[np.ndarray, "targets"]:
     """Choose a strength of the penalty for each target, by its mean absolute error in five-fold cross-validation.
 
@@ -162,7 +162,9 @@ def chosen_strengths(
         Examples in rows; targets may be missing (NaN). The folds are the same each time. Of very many examples some are
         taken, evenly spread.
     strengths
-        To choose from, as multiples of the number of examples.
+        To choose from, ascending, as multiples of the number of examples.
+    tolerance
+        The strongest penalty is taken whose error is larger than the least by no more than this share.
 
     Returns
     -------
@@ -184,7 +186,9 @@ def chosen_strengths(
             errors[place] += np.abs(scaled @ path.weights(strength) - truth).sum(axis=0)
     # Twice as many examples need the same penalty, and not twice as much.
     share = len(rows) / count
-    return np.asarray(np.array(strengths, dtype=np.float64)[errors.argmin(axis=0)] * share)
+    good = errors <= errors.min(axis=0) * (1 + tolerance)
+    strongest = len(strengths) - 1 - good[::-1].argmax(axis=0)
+    return np.asarray(np.array(strengths, dtype=np.float64)[strongest] * share)
 
 
 def _spread(count: int, most: int) -> Integer[np.ndarray, "chosen"]:

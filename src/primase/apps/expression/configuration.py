@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from primase.apps.contract import Configuration
 from primase.data.words import DatasetWords, ExpressionWords, SplitSection, refuse_ambiguous_input
@@ -25,6 +25,10 @@ class ExpressionData(DatasetWords, ExpressionWords):
     missing: Literal["refuse", "mean"] = "refuse"
     """What to do with missing values: refuse them, or fill them with the gene's mean of train (a missing target does
     not count)."""
+
+    minimum_expressed: float = Field(default=0.0, ge=0, le=1)
+    """The least share of training samples in which a gene that is learned (a target, a chosen landmark, a gene of an
+    embedding) is above zero; 0 keeps all."""
 
     @model_validator(mode="after")
     def _one_input(self) -> ExpressionData:

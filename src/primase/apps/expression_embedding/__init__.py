@@ -1,0 +1,1 @@
+"""Expression embedding: which few numbers describe a sample, and what a new one would look like."""

@@ -1,0 +1,102 @@
+"""What an embedding tells of labels that it was not trained with: nearest neighbours, beside principal components."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from sklearn.neighbors import KNeighborsClassifier
+
+from primase.data.examples import Examples
+from primase.data.splits import Part
+from primase.evaluation.intervals import Interval
+
+NEIGHBOURS: Final = 5
+MOST_KNOWN: Final = 20_000
+RESAMPLES: Final = 1_000
+
+Embedding = Float[np.ndarray, "samples latent"]
+Words = Shaped[np.ndarray, "samples"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LabelFigures:
+    """How well the nearest neighbours in train know a label of test samples.
+
+    Parameters
+    ----------
+    network, pca
+        The share of test samples whose label is that of most of their five neighbours, by the embedding of each.
+    difference
+        The one less the other, on the same resamples.
+    majority
+        The share of the most frequent label of train.
+    samples, levels
+        How many test samples have the label, and how many different ones there are in train.
+    """
+
+    network: Interval
+    pca: Interval
+    difference: Interval
+    majority: Interval
+    samples: int
+    levels: int
+
+
+def label_figures(
+    label: str, parts: Mapping[Part, Examples[Any]], network: Mapping[str, Embedding], pca: Mapping[str, Embedding]
+) -> LabelFigures | None:
+    """Measure a label on the test part; None where there is nothing to tell apart.
+
+    Parameters
+    ----------
+    parts, network, pca
+        Examples and their two embeddings, by ``"train"`` and ``"test"``.
+    """
+    known, asked = (parts[part].covariates.get(label) for part in ("train", "test"))
+    if known is None or asked is None:
+        return None
+    rows = np.flatnonzero(_there(known))[:MOST_KNOWN]
+    tested = np.flatnonzero(_there(asked))
+    levels = Counter(str(word) for word in known[rows].tolist())
+    if len(levels) < 2 or not len(tested) or len(levels) > len(rows) / 2:
+        return None
+    truth = _texts(asked[tested])
+    right = [
+        _right(embedding["train"][rows], _texts(known[rows]), embedding["test"][tested], truth)
+        for embedding in (network, pca)
+    ]
+    often = truth == levels.most_common(1)[0][0]
+    both = np.stack([*right, right[0].astype(float) - right[1], often]).astype(np.float64)
+    own, other, difference, majority = _intervals(both)
+    return LabelFigures(own, other, difference, majority, len(tested), len(levels))
+
+
+def _right(known: Embedding, labels: Words, asked: Embedding, truth: Words) -> Bool[np.ndarray, "samples"]:
+    model = KNeighborsClassifier(min(NEIGHBOURS, len(known)), algorithm="brute").fit(known, labels)
+    return np.asarray(model.predict(asked) == truth)
+
+
+def _intervals(values: Float[np.ndarray, "figures samples"]) -> list[Interval]:
+    """Average each row, with a bootstrap interval over the samples."""
+    generator = np.random.default_rng(0)
+    count = values.shape[1]
+    drawn = np.stack([values[:, generator.integers(count, size=count)].mean(axis=1) for _ in range(RESAMPLES)])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return [
+        Interval(float(mean), float(one), float(two))
+        for mean, one, two in zip(values.mean(axis=1), low, high, strict=True)
+    ]
+
+
+def _there(words: Words) -> Bool[np.ndarray, "samples"]:
+    return np.array([bool(str(word)) for word in words.tolist()], dtype=np.bool_)
+
+
+def _texts(words: Words) -> Words:
+    return np.array([str(word) for word in words.tolist()])
