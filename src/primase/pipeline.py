@@ -25,7 +25,7 @@ from primase.apps.contract import Application, Configuration
 from primase.apps.subject import subject_of
 from primase.apps.workflow import Labelled, Workflow
 from primase.configuration import configure, to_toml
-from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, has_twin
+from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, audit_sizes, has_twin
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.splits import PARTS, Part, Partition, split_given, split_units
@@ -170,6 +170,7 @@ def audit(
         findings = [
             *labelled.findings,
             *audit_examples(labelled.examples, labelled.task, fingerprints, what=workflow.input_name),
+            *audit_sizes(partition),
             *audit_partition(fingerprints, partition, what=workflow.input_name),
             *([kinship.finding] if kinship else []),
             *workflow.audit(labelled, configuration, partition, timed.listener),

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from primase.data.audit import Finding, audit_examples, audit_partition, has_twin
+from primase.data.audit import Finding, audit_examples, audit_partition, audit_sizes, has_twin
 from primase.data.examples import Examples
 from primase.data.splits import Partition
 from primase.data.tasks import Task
@@ -117,3 +117,11 @@ def test_no_twins(partition):
 def test_a_finding_in_json():
     state = Finding("some finding", 3, "info", "Three.").to_state()
     assert state == {"finding": "some finding", "count": 3, "severity": "info", "text": "Three."}
+
+
+def test_parts_that_can_judge_nothing_are_named():
+    for tested, expected in ((9, ["small parts"]), (10, [])):
+        ends = np.split(np.arange(40 + tested), [30, 40])
+        findings = audit_sizes(Partition(*ends, policy="random", units=np.arange(40 + tested)))
+        assert [finding.finding for finding in findings] == expected
+        assert all("9 in test" in finding.text for finding in findings)

@@ -162,3 +162,16 @@ def test_a_contrast_of_values_has_the_figures_of_both() -> None:
     assert found.figures.test["macro_mae"].value == pytest.approx(0.1, rel=1e-4)
     assert set(found.figures.baselines["ridge"]) == OVERALL
     assert set(found.figures.differences["ridge"]) == OVERALL
+
+
+def test_coverage_where_most_targets_are_not_known() -> None:
+    truth = np.full((40, 600), np.nan, dtype=np.float32)
+    truth[:, -1] = np.random.default_rng(0).normal(size=40)
+    intervals = Conformal(0.9, np.full(600, 10.0), 40)
+    task = Task("regression", tuple(f"G{place}" for place in range(600)))
+    few = Examples(np.arange(40).astype(object), Matrix(truth), truth)
+    found = assess(np.zeros((40, 600), dtype=np.float32), intervals, few, task, units=Units.examples(40), subsets={})
+    figures = found.evaluation.calibration
+    assert isinstance(figures, CoverageFigures)
+    assert figures.found.value == 1.0
+    assert np.isnan(figures.of_targets[:-1]).all()

@@ -11,7 +11,7 @@ from primase.apps.contract import Application
 from primase.apps.discovery import application_named
 from primase.cli.display import listening, print_table, printed
 from primase.cli.options import CommaSeparated, configuration_options, given
-from primase.data.words import INPUT_WORDS
+from primase.data.words import BESIDE_WORDS, INPUT_WORDS
 from primase.errors import ConfigurationError
 
 OutOption = click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write.")
@@ -108,7 +108,7 @@ def _evaluate_command(application: Application, folder: Path) -> click.Command:
 def _predict_command(application: Application, folder: Path) -> click.Command:
     @click.command("predict", help="Predict for every record of INPUT.")
     @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
     @OutOption
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
@@ -124,7 +124,7 @@ def _predict_command(application: Application, folder: Path) -> click.Command:
 def _explain_command(application: Application, folder: Path) -> click.Command:
     @click.command("explain", help="Show what in each record of INPUT made the model say what it says.")
     @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
     @OutOption
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
@@ -207,7 +207,7 @@ def _embed_command(application: Application, folder: Path) -> click.Command:
 def _embed_new_command(application: Application, folder: Path) -> click.Command:
     @click.command("embed", help="Write the embedding of every record of INPUT.")
     @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
     @OutOption
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
@@ -247,7 +247,7 @@ def _generate_command(application: Application, folder: Path) -> click.Command:
 def _reconstruct_command(application: Application, folder: Path) -> click.Command:
     @click.command("reconstruct", help="Write what is left of every record of INPUT behind the network.")
     @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS)
+    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
     @OutOption
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.

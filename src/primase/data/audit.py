@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from primase.data.examples import Examples, InputsT, are_known
-from primase.data.splits import Partition
+from primase.data.splits import PARTS, Partition
 from primase.data.tasks import Task
 from primase.events import Severity
 
 TWINS: Final = "twins across the split"
+FEWEST_EXAMPLES: Final = 10
+"""On fewer examples in validation or test nothing can be judged."""
 
 Fingerprints = Shaped[np.ndarray, "examples"]
 
@@ -118,6 +120,20 @@ def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: s
         f"{total - count + empty:,} stand beside."
     )
     return [Finding(TWINS, count, "warning", text)]
+
+
+def audit_sizes(partition: Partition) -> list[Finding]:
+    """Warn of a validation or test part on which nothing can be judged."""
+    small = {name: len(partition.part(name)) for name in PARTS[1:]}
+    few = min(small.values())
+    if few >= FEWEST_EXAMPLES:
+        return []
+    said = " and ".join(f"{count:,} in {name}" for name, count in small.items())
+    text = (
+        f"There is little to judge by: the examples are {said}. Figures on so few swing widely, and intervals are "
+        "missing or mean little."
+    )
+    return [Finding("small parts", few, "warning", text)]
 
 
 def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]:

@@ -180,3 +180,6 @@ INPUT_WORDS: Final = frozenset(
     }
 )
 """The settings that name input, as opposed to how it is read."""
+
+BESIDE_WORDS: Final = frozenset({"samples"})
+"""Those of them that describe the input, and so stand beside one that a trained model is asked about, too."""

@@ -116,9 +116,10 @@ def _range(truth: Values, coverage: float) -> Float[np.ndarray, "targets"]:
     """Measure how wide the middle of the measured values is that holds a share of them."""
     some = ~np.isnan(truth).all(axis=0)
     wide = np.full(truth.shape[1], np.nan)
-    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-    low, high = np.nanquantile(truth[:, some].astype(np.float64), tails, axis=0)
-    wide[some] = high - low
+    if some.any():
+        tails = [(1 - coverage) / 2, (1 + coverage) / 2]
+        low, high = np.nanquantile(truth[:, some].astype(np.float64), tails, axis=0)
+        wide[some] = high - low
     return wide
 
 

@@ -182,8 +182,10 @@ def chosen_strengths(
         held = held[_spread(len(held), JUDGED_EXAMPLES)]
         path = RidgePath.fit(features[kept], targets[kept])
         scaled, truth = path.inputs.scaled(features[held]), path.targets.centred(targets[held])
+        # A penalty must not win by guessing the mean where nothing is known.
+        known = ~np.isnan(targets[held])
         for place, strength in enumerate(strengths):
-            errors[place] += np.abs(scaled @ path.weights(strength) - truth).sum(axis=0)
+            errors[place] += (np.abs(scaled @ path.weights(strength) - truth) * known).sum(axis=0)
     # Twice as many examples need the same penalty, and not twice as much.
     share = len(rows) / count
     good = errors <= errors.min(axis=0) * (1 + tolerance)

@@ -144,9 +144,9 @@ class ValueFigures:
     def _centred(self, metric: str) -> Float[np.ndarray, "resamples"]:
         """Return a metric in the resamples, without the push that drawing anew gives to it.
 
-        Drawing n units anew takes about 1 / n off the squares about the mean, and so lowers every R² alike. Of one
-        target that is little beside the spread of the resamples; a mean over thousands spreads less than that, and its
-        interval would lie beside it.
+        Drawing n units anew takes about 1 / n off the squares about the mean, and so lowers every R² alike, and moves
+        correlations. Of one target that is little beside the spread of the resamples; a mean over thousands spreads
+        less than that, and its interval would lie beside it.
         """
         resampled = self.resampled[metric]
         if metric not in _PUSHED or np.isnan(resampled).all():

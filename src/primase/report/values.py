@@ -26,6 +26,7 @@ from primase.report.performance import (
 from primase.report.run import TrainingRun
 from primase.report.sections import Block, Callout, Figure, KeyFigure, KeyFigures, Paragraph, Section, Table
 from primase.report.targets import targets_section
+from primase.report.wording import number_text
 
 UNDEFINED: Final = "not defined"
 _NEARLY: Final = 0.01
@@ -72,12 +73,14 @@ def value_tiles(run: TrainingRun) -> KeyFigures:
     names = ("r2", "mse") if task.kind == "generative" else ("mae", "r2")
     tiles = [
         KeyFigure(
-            capitalised(metric_title(name)), f"{evaluation.test[name].value:.3f}", bounds_text(evaluation.test[name])
+            capitalised(metric_title(name)),
+            number_text(evaluation.test[name].value, 3),
+            bounds_text(evaluation.test[name]),
         )
         for name in map(task.metric, names)
     ]
     main = task.main_metric
-    tiles.append(KeyFigure("Best baseline", f"{metrics[main].value:.3f}", f"{metric_title(main)}, {best}"))
+    tiles.append(KeyFigure("Best baseline", number_text(metrics[main].value, 3), f"{metric_title(main)}, {best}"))
     gain = evaluation.gains.get(best)
     if gain is not None:
         relative = gain.relative
