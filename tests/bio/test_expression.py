@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from primase.bio.expression import DenseMatrix, Expression, JoinedStore, SparseMatrix, array_store, to_file, to_modelled
+from primase.bio.expression import (
+    DenseMatrix,
+    Expression,
+    JoinedStore,
+    SparseMatrix,
+    array_store,
+    is_raw,
+    to_file,
+    to_modelled,
+)
 from primase.bio.expression_disk import FileMatrix, Gathering, NumberFile, runs, transpose
 from primase.bio.expression_survey import survey
 
@@ -32,6 +42,37 @@ def test_copies_of_a_gene_are_added_where_raw_and_averaged_where_not() -> None:
     np.testing.assert_allclose(log.values(np.arange(3)), expected)
     np.testing.assert_allclose(log.values(np.array([2, 0]), np.array([2, 0])), expected[[2, 0]][:, [2, 0]])
     assert log.values(np.arange(3)).dtype == np.float32
+
+
+@pytest.mark.parametrize("names", ["ABCDE", "ABCDA"])
+def test_any_rows_and_columns_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    values = np.random.default_rng(4).gamma(1, 100, (23, 5)).astype(np.float32)
+    store = Expression(DenseMatrix(values), tuple(names), raw=True)
+    rows, columns = np.random.default_rng(5).integers(0, 23, 40), np.array([3, 0])
+    whole = store.values(np.arange(23))
+    monkeypatch.setattr("primase.bio.expression.block_rows", lambda genes: 3)
+    np.testing.assert_array_equal(store.values(rows), whole[rows])
+    np.testing.assert_array_equal(store.values(rows, columns), whole[rows][:, columns])
+    assert store.values(rows[:0], columns).shape == (0, 2)
+
+
+def test_few_genes_of_many_samples_need_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("primase.bio.expression.block_rows", lambda genes: 50)
+    values = np.ones((4000, 1000), dtype=np.float32)
+    store = Expression(DenseMatrix(values), tuple(f"G{number}" for number in range(1000)), raw=True)
+    tracemalloc.start()
+    try:
+        store.values(np.arange(4000), np.arange(10))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < values.nbytes / 10
+
+
+def test_the_scale_of_joined_stores_is_known() -> None:
+    for raw in (True, False):
+        store = Expression(DenseMatrix(np.ones((2, 1), dtype=np.float32)), ("A",), raw)
+        assert is_raw(JoinedStore.of([store, store], store.genes)) is raw
 
 
 def test_joined_stores_are_read_by_the_names_of_genes() -> None:

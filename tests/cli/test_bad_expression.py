@@ -54,8 +54,11 @@ def work(tmp_path):
     # anndata cannot write the texts of pandas 3 yet.
     names, genes = (pd.Index(texts, dtype=object) for texts in (SAMPLES, GENES))
     obs = pd.DataFrame({"cohort": pd.Series(["A", "B"] * 30, index=names, dtype=object)}, index=names)
-    var = pd.DataFrame(index=genes)
-    anndata.AnnData(counts().astype(np.float32), obs=obs, var=var).write_h5ad(folder / "expression.h5ad")
+    texts = {"symbol": pd.Series(GENES, index=genes, dtype=object)}
+    for name, columns in (("expression", {}), ("symbols", texts)):
+        var = pd.DataFrame(columns, index=genes)
+        data = anndata.AnnData(counts().astype(np.float32), obs=obs, var=var, layers={"counts": counts()})
+        data.write_h5ad(folder / f"{name}.h5ad")
     return folder
 
 
@@ -136,8 +139,8 @@ def test_a_column_that_is_not_there(refuses, work):
 
 
 def test_a_layer_that_is_not_there(refuses, work):
-    message = refuses(*train("--layer", "counts", file="--h5ad expression.h5ad"))
-    assert all(word in message for word in ("expression.h5ad", "counts"))
+    message = refuses(*train("--layer", "logcounts", file="--h5ad expression.h5ad"))
+    assert all(word in message for word in ("expression.h5ad", "logcounts", "counts"))
 
 
 def test_a_file_that_is_no_h5ad(refuses, work):
@@ -190,3 +193,29 @@ def test_new_data_are_judged(command_line, model):
     outcome = command_line("evaluate", "model", "--table", "expression.tsv", "--out", "judged")
     assert outcome.status == 0, outcome.error
     assert (model / "judged" / "targets.parquet").exists()
+
+
+def test_a_model_of_anndata_reads_tables_too(command_line, work, monkeypatch):
+    monkeypatch.chdir(work)
+    words = ("--gene-names", "symbol", "--layer", "counts")
+    assert command_line(*train(*words, file="--h5ad symbols.h5ad")).status == 0
+    expected = predicted(command_line, work, "symbols.h5ad")
+    assert predicted(command_line, work, "expression.tsv").equals(expected)
+    assert predicted(command_line, work, "expression.h5ad", "--gene-names", "index", "--layer", "X").equals(expected)
+    outcome = command_line("evaluate", "model", "--table", "expression.tsv", "--out", "judged")
+    assert outcome.status == 0, outcome.error
+
+
+def test_the_other_scale_than_in_training(refuses, model):
+    message = refuses("predict", "model", "expression.tsv", "--scale", "log", "--out", "predicted.parquet")
+    assert all(word in message for word in ("--scale log", "--scale raw"))
+
+
+def test_a_stray_negative_value_among_counts_is_warned_of(command_line, work, monkeypatch):
+    monkeypatch.chdir(work)
+    write(work, replaced(table(), 3, 5, "-4"))
+    outcome = command_line("audit", INFERENCE, "--table", "expression.tsv", "--landmarks", "landmarks.txt")
+    assert outcome.status == 0
+    (line,) = [line for line in outcome.output.splitlines() if "which no logarithm is" in line]
+    assert "warning" in line
+    assert "MYC" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,20 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
     scaler = StandardScaler().fit(data.features)
     expected = KNeighborsRegressor(4, algorithm="brute").fit(scaler.transform(data.features), data.targets)
     np.testing.assert_allclose(model.values(new.features), expected.predict(scaler.transform(new.features)), rtol=1e-4)
+
+
+def test_neighbours_take_no_copy_of_all_targets_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("primase.evaluation.ridge.ROWS_AT_ONCE", 100)
+    targets = np.random.default_rng(0).normal(size=(4000, 1500)).astype(np.float32)
+    features = np.zeros((4000, 2))
+    nothing = KnownValues(features[:0], targets[:0])
+    tracemalloc.start()
+    try:
+        NearestValues().fit(KnownValues(features, targets), nothing)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.8 * targets.nbytes
 
 
 def test_the_number_of_neighbours_is_the_best_on_validation() -> None:

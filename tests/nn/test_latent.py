@@ -102,6 +102,15 @@ def test_the_standard_prior_has_the_spread_of_training():
     torch.testing.assert_close(made.std(dim=0), torch.tensor([1.0, 3.0]), rtol=0.03, atol=0)
 
 
+@pytest.mark.parametrize("counts", [None, np.array([900, 100, 0])], ids=["alike", "counted"])
+def test_the_standard_prior_chooses_groups_in_the_shares_of_training(counts):
+    mixture = LatentMixture(3, 2, 2)
+    mixture.stand(torch.ones(2), counts)
+    chosen = np.bincount(mixture.choose(20_000, torch.Generator().manual_seed(0)), minlength=3) / 20_000
+    np.testing.assert_allclose(chosen, [1 / 3] * 3 if counts is None else [0.9, 0.1, 0], atol=0.015)
+    assert mixture.shares.sum().item() == pytest.approx(1)
+
+
 def test_layers_have_the_widths_that_were_asked_for():
     layers = dense([7, 5, 3], dropout=0.5)
     assert layers.eval()(torch.zeros(2, 7)).shape == (2, 3)

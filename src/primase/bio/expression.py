@@ -63,7 +63,7 @@ class DenseMatrix:
 
     def rows(self, rows: Places) -> Values:
         """Read some samples."""
-        return np.array(self.array[rows], dtype=np.float32)
+        return np.asarray(self.array[rows], dtype=np.float32)
 
 
 @final
@@ -150,9 +150,21 @@ class Expression:
 
     def values(self, rows: Places, columns: Places | None = None) -> Values:
         """Read some samples and genes (all genes by default), float32; NaN where a value is missing."""
-        read = self.matrix.rows(np.asarray(rows))
+        rows = np.asarray(rows)
+        found = np.empty((len(rows), len(self.genes) if columns is None else len(columns)), dtype=np.float32)
+        # A file is read with all of its genes: block by block, and forwards.
+        order = np.argsort(rows, kind="stable")
+        step = block_rows(self.matrix.shape[1])
+        for start in range(0, len(rows), step):
+            places = order[start : start + step]
+            read = self._each_once(self.matrix.rows(rows[places]))
+            found[places] = to_modelled(read if columns is None else read[:, columns], raw=self.raw)
+        return found
+
+    def _each_once(self, read: Values) -> Values:
+        """Make one column of the copies of a gene, on the scale of the file."""
         if not self.repeated:
-            return to_modelled(read if columns is None else read[:, columns], raw=self.raw)
+            return read
         first = np.array([places[0] for places in self._columns.values()])
         merged = read[:, first]
         place_of = {name: place for place, name in enumerate(self.genes)}
@@ -162,9 +174,7 @@ class Expression:
             known = np.maximum((~np.isnan(copies)).sum(axis=1), np.float32(0))
             total = np.where(known > 0, np.nansum(copies, axis=1), np.nan)
             merged[:, place_of[name]] = total if self.raw else total / np.maximum(known, 1)
-        return to_modelled(merged if columns is None else merged[:, columns], raw=self.raw).astype(
-            np.float32, copy=False
-        )
+        return merged
 
 
 @final
@@ -217,6 +227,13 @@ class JoinedStore:
                 own = self.columns[number] if columns is None else self.columns[number][columns]
                 found[mine] = store.values(np.asarray(rows)[mine] - self.starts[number], own)
         return found
+
+
+def is_raw(store: ValueStore) -> bool:
+    """Tell whether log2(x + 1) was taken of the values of the files behind a store."""
+    if isinstance(store, JoinedStore):
+        return is_raw(store.stores[0])
+    return isinstance(store, Expression) and store.raw
 
 
 def array_store(genes: Sequence[str], values: Values) -> ValueStore:

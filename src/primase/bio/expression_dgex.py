@@ -30,7 +30,9 @@ def read_gctx(
     Parameters
     ----------
     gene_names
-        The description of rows by which genes are called, such as ``pr_gene_symbol``; their ids by default.
+        The description of rows by which genes are called, such as ``pr_gene_symbol``; by default the first that is
+        there of ``pr_gene_symbol``, ``gene_symbol`` and ``Symbol``, else their ids. A gene without such a name has its
+        id.
     limit_bytes
         A matrix that takes more than this in memory stays on disk.
     folder

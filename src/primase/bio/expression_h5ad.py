@@ -25,6 +25,8 @@ from primase.bio.expression_layout import MISSING_WORDS, looks_like_genes
 from primase.bio.expression_tables import refuse_repeated_samples
 from primase.errors import ReadError
 
+INDEX: Final = "index"
+"""Names the index where a column is asked for."""
 _SHOWN: Final = 20
 _ENTRIES_AT_ONCE: Final = 1 << 22
 _CLEAR: Final = 0.5
@@ -149,15 +151,18 @@ def _frame(path: Path, file: h5py.File, name: str) -> Any:
 
 
 def _column(path: Path, frame_name: str, frame: Any, column: str | None, *, option: str) -> Shaped[np.ndarray, "rows"]:
-    """Read a column as words, or the index if none is named; an unknown value is an empty text."""
-    if column is None:
+    """Read a column as words, or the index if none is named or "index" is; an unknown value is an empty text."""
+    if column is None or (column == INDEX and column not in frame.columns):
         return np.array([str(name) for name in frame.index], dtype=object)
     if column not in frame.columns:
         what = f"{frame_name} has no column {column!r}"
         names = [str(name) for name in frame.columns]
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise ReadError(
-            what, where=str(path), got=f"the columns {shown or '(none)'}", advice=f"Name one with {option}."
+            what,
+            where=str(path),
+            got=f"the columns {shown or '(none)'}",
+            advice=f"Name one with {option}, or say index.",
         )
     values = frame[column]
     words = values.astype(object).where(values.notna(), "").tolist()
@@ -179,13 +184,14 @@ def _word_columns(obs: Any) -> list[str]:
 
 def _element(path: Path, file: h5py.File, layer: str | None) -> tuple[Any, str]:
     layers = [*file["layers"]] if "layers" in file else []
-    if layer is None and "X" in file and not _is_null(file["X"]):
+    named_x = layer == "X" and layer not in layers
+    if (layer is None or named_x) and "X" in file and not _is_null(file["X"]):
         return file["X"], "X"
     if layer is not None and layer in layers:
         return file["layers"][layer], f"layer {layer!r}"
     what = "there is no X in the file" if layer is None else f"there is no layer {layer!r}"
     got = f"the layers {', '.join(layers)}" if layers else "no layers"
-    raise ReadError(what, where=str(path), got=got, advice="Name a layer with --layer, or leave it out to read X.")
+    raise ReadError(what, where=str(path), got=got, advice="Name a layer with --layer; X is read with --layer X.")
 
 
 def _is_null(element: Any) -> bool:

@@ -190,8 +190,9 @@ class NearestValues:
         inputs = Standard.fit(train.features)
         # Distances do not depend on a gene being known to seven digits.
         index = ScikitNeighbours(algorithm="brute", n_jobs=1).fit(inputs.scaled(train.features).astype(np.float32))
-        targets = np.where(np.isnan(train.targets), Standard.fit(train.targets).means, train.targets)
-        targets = targets.astype(np.float32)
+        middle = Standard.fit(train.targets).means.astype(np.float32)
+        known = train.targets.astype(np.float32, copy=False)
+        targets = np.where(np.isnan(known), middle, known)
         choices = sorted({min(choice, len(train)) for choice in self.choices})
         if not len(validation):
             count = choices[len(choices) // 2]

@@ -111,8 +111,18 @@ class LatentMixture(nn.Module):
         self.register_buffer("factors", torch.eye(latent).expand(groups, clusters, latent, latent).clone())
 
     @torch.no_grad()
-    def stand(self, spread: Float[Tensor, "latent"]) -> None:
-        """Be the prior itself: independent dimensions of these standard deviations, all groups alike."""
+    def stand(self, spread: Float[Tensor, "latent"], counts: Int[np.ndarray, "groups"] | None = None) -> None:
+        """Be the prior itself: independent dimensions of these standard deviations, all groups alike.
+
+        Parameters
+        ----------
+        counts
+            How many samples of each group there were in training, in whose shares groups are chosen; all alike if None.
+        """
+        groups, clusters = self.shares.shape
+        sizes = np.ones(groups) if counts is None else counts.astype(np.float64)
+        shares = torch.from_numpy(sizes / (max(sizes.sum(), 1) * clusters))
+        self.shares.copy_(shares[:, None].expand_as(self.shares).to(self.shares))
         self.means.zero_()
         self.factors.copy_(torch.diag(spread).expand_as(self.factors))
 

@@ -18,6 +18,8 @@ from primase.data.splits import Partition
 
 NEAR: Final = 0.999
 """Two profiles that correlate so well count as one sample measured twice."""
+FEWEST_GENES: Final = 20
+"""Over fewer genes samples are alike by chance."""
 ROUNDED: Final = 3
 """Fingerprints forget what is behind so many decimals of the modelled scale."""
 
@@ -29,6 +31,8 @@ MOST_RANKED: Final = 3000
 PROJECTED: Final = 256
 _ALLOWANCE: Final = 0.002
 """A projection to 256 numbers misses a correlation of 0.999 by 0.0001 or so."""
+_CHECKED: Final = 64
+"""So many of the most similar candidates are checked exactly."""
 
 MOST_LEVELS: Final = 60
 CONFOUNDED: Final = 0.3
@@ -98,10 +102,10 @@ def near_twins(profiles: Profiles, tested: Indices, trained: Indices) -> Bool[np
     """Tell for each tested sample whether a sample in train is nearly identical: a correlation of at least 0.999.
 
     Correlations are taken over genes on the modelled scale. Where there are many genes, candidates are found among
-    random projections (Johnson and Lindenstrauss 1984), and checked exactly.
+    random projections (Johnson and Lindenstrauss 1984), and the most similar of them checked exactly.
     """
     found = np.zeros(len(tested), dtype=np.bool_)
-    if not len(tested) or not len(trained) or len(profiles.columns) < 3:
+    if not len(tested) or not len(trained) or len(profiles.columns) < FEWEST_GENES:
         return found
     projection = _projection(len(profiles.columns))
     known = _projected(profiles, trained, projection)
@@ -110,7 +114,8 @@ def near_twins(profiles: Profiles, tested: Indices, trained: Indices) -> Bool[np
         similarity = _projected(profiles, rows, projection) @ known.T
         likely = similarity >= NEAR - (_ALLOWANCE if projection is not None else 1e-5)
         for row in np.flatnonzero(likely.any(axis=1)).tolist():
-            candidates = trained[np.flatnonzero(likely[row])[:64]]
+            places = np.flatnonzero(likely[row])
+            candidates = trained[places[np.argsort(-similarity[row, places], kind="stable")[:_CHECKED]]]
             pair = _standardised(profiles.values(np.concatenate([rows[row : row + 1], candidates])))
             found[start + row] = bool((pair[1:] @ pair[0] >= NEAR).any())
     return found
@@ -168,20 +173,29 @@ def _twins(examples: Examples[Profiles], partition: Partition) -> Iterator[Findi
 
 
 def kinship(examples: Examples[Profiles], partition: Partition) -> Kinship | None:
-    """Find the test samples that share a group with one in train, or are nearly identical to one; None without any."""
+    """Find the test samples that share a group with one in train, or are nearly identical to one; None without any.
+
+    Above 4,000 test samples nearly identical ones are not looked for, and the finding says so.
+    """
     related = np.zeros(len(partition.test), dtype=np.bool_)
     for group in examples.groups.values():
         related |= np.isin(group[partition.test], group[partition.train])
-    if len(partition.test) <= MOST_TESTED:
+    compared = len(partition.test) <= MOST_TESTED
+    if compared:
         related |= near_twins(examples.inputs, partition.test, _spread(partition.train, MOST_TRAINED))
     count = int(related.sum())
     if not count:
         return None
-    names = " or ".join([*examples.groups, "profile"])
+    names = " or ".join([*examples.groups, *(["profile"] if compared else [])])
     text = (
         f"{count:,} of {len(related):,} test samples share their {names} with train; figures without them stand beside."
     )
-    return Kinship(related, Finding("kin of train", count, "warning", text), "sharing a group or profile with train")
+    if not compared:
+        text += (
+            f" Nearly identical profiles are not among them: they are looked for in {MOST_TESTED:,} samples at most."
+        )
+    relation = "sharing a group or profile with train" if compared else "sharing a group with train"
+    return Kinship(related, Finding("kin of train", count, "warning", text), relation)
 
 
 def cramers_v(first: Words, second: Words) -> float:

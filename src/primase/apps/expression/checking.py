@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from jaxtyping import Integer, Shaped
+from jaxtyping import Integer
 
 from primase.apps.expression.configuration import ExpressionData
-from primase.apps.expression.profiles import Profiles
+from primase.apps.expression.remarks import FEWEST_TO_GUESS
 from primase.bio.expression import DenseMatrix, ExpressionFile, Values, to_file
 from primase.bio.expression_survey import Survey, survey
 from primase.errors import InputError
@@ -45,25 +45,6 @@ def refuse_missing_cells(file: ExpressionFile, found: Survey, data: ExpressionDa
         count = int(found.missing.sum())
         what = f"{count:,} {'value is' if count == 1 else 'values are'} missing"
         raise InputError(what, where=file.cell(*found.first_missing), wanted="a number", advice=MISSING_ADVICE)
-
-
-def refuse_missing(profiles: Profiles, ids: Shaped[np.ndarray, "examples"], data: ExpressionData) -> None:
-    """Refuse missing values among some samples and genes, unless the settings say what to do with them.
-
-    Raises
-    ------
-    InputError
-        The message names the first of them.
-    """
-    if data.missing != "refuse":
-        return
-    for place, values in profiles.blocks():
-        absent = np.isnan(values)
-        if absent.any():
-            row, column = np.unravel_index(int(absent.argmax()), absent.shape)
-            what = "a value is missing"
-            where = f"sample {ids[place.start + int(row)]!r}, gene {profiles.genes[int(column)]!r}"
-            raise InputError(what, where=where, wanted="a number", advice=MISSING_ADVICE)
 
 
 def _value(file: ExpressionFile, place: tuple[int, int]) -> float:
@@ -120,7 +101,7 @@ def doubt_scale(file: ExpressionFile, values: Values, listener: Listener, *, raw
     """Warn where the first samples look like those of another scale than the model's."""
     found = survey(DenseMatrix(to_file(values, raw=raw)))
     guessed, why = found.guess_raw()
-    if guessed != raw and len(values) * values.shape[1] >= 100:
+    if guessed != raw and len(values) * values.shape[1] >= FEWEST_TO_GUESS:
         words = {True: "raw values", False: "logarithms"}
         text = (
             f"{file.where} looks like {words[guessed]} ({why}), and the model has learned from {words[raw]}. Figures "

@@ -16,7 +16,8 @@ class ExpressionData(DatasetWords, ExpressionWords):
     layer: str | None = None
     """Layer of the AnnData file to read instead of X."""
     gene_names: str | None = None
-    """Column of var in the AnnData file with the names of genes; by default its index."""
+    """Column of var in the AnnData file with the names of genes, by default its index; or the description of rows in a
+    GCTX file, by default its gene symbols, where it has any, else its ids."""
     orientation: Literal["auto", "samples-in-rows", "genes-in-rows"] = "auto"
     """How a table lies; auto tells by the names, and says so."""
     scale: Literal["auto", "raw", "log"] = "auto"

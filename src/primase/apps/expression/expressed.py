@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from primase.apps.expression.profiles import Profiles
 from primase.errors import InputError
-
-
-def expressed_share(values: Float[np.ndarray, "samples genes"]) -> Float[np.ndarray, "genes"]:
-    """Return the share of samples in which each gene is above zero, of those in which it is known."""
-    known = ~np.isnan(values)
-    return np.asarray(((values > 0) & known).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def only_expressed(train: Profiles, share: float) -> Profiles:

@@ -59,6 +59,19 @@ def read_file(
     return read_table(path, table, limit_bytes=limit_bytes, folder=folder)
 
 
+def fitting(data: ExpressionData, path: Path) -> ExpressionData:
+    """Leave out how the training files were read where a new one is of another kind, which has no such thing."""
+    ending = path.suffix.lower()
+    left: dict[str, object] = {}
+    if ending not in _ANNDATA:
+        left["layer"] = None
+    if ending not in {*_ANNDATA, ".gctx"}:
+        left["gene_names"] = None
+    if ending in {*_ANNDATA, ".gctx", ".npy"}:
+        left["orientation"] = "auto"
+    return data.model_copy(update=left)
+
+
 def _refuse_unfit(data: ExpressionData, ending: str) -> None:
     if data.layer is not None and ending not in _ANNDATA:
         what = "only AnnData files have layers"

@@ -14,18 +14,10 @@ from primase.apps.expression.annotations import annotate, groups_of
 from primase.apps.expression.checking import doubt_scale, refuse_block, refuse_missing_cells, refuse_values
 from primase.apps.expression.configuration import ExpressionData
 from primase.apps.expression.datasets import DATASETS, Dataset, with_own_settings
-from primase.apps.expression.files import read_file
+from primase.apps.expression.files import fitting, read_file
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression.remarks import findings_of_files, findings_of_values
-from primase.bio.expression import (
-    Expression,
-    ExpressionFile,
-    JoinedStore,
-    Values,
-    ValueStore,
-    block_rows,
-    to_file,
-)
+from primase.apps.expression.remarks import doubted_scales, findings_of_files, findings_of_values
+from primase.bio.expression import Expression, ExpressionFile, JoinedStore, ValueStore, block_rows
 from primase.bio.expression_survey import Survey, survey
 from primase.data.audit import Finding
 from primase.data.examples import Examples
@@ -59,8 +51,6 @@ class ReadProfiles:
         Under the name of the group column, the group of each sample.
     findings
         What was odd, and how the files were understood.
-    raw
-        Whether log2(x + 1) was taken of the values of the files.
     """
 
     ids: Shaped[np.ndarray, "examples"]
@@ -69,7 +59,6 @@ class ReadProfiles:
     parts: Shaped[np.ndarray, "examples"] | None
     groups: Mapping[str, Integer[np.ndarray, "examples"]]
     findings: Sequence[Finding]
-    raw: bool
 
     def examples(self) -> Examples[Profiles]:
         """Lay everything out as examples, which have no targets yet: shape (examples, 0)."""
@@ -88,7 +77,7 @@ def read_profiles(
     listener: Listener = silent,
     sources: Mapping[str, Dataset] | None = None,
     *,
-    tolerate_missing: bool = False,
+    learned_raw: bool | None = None,
 ) -> ReadProfiles:
     """Read labelled or unlabelled profiles to train on, from files or a registered data set.
 
@@ -98,24 +87,29 @@ def read_profiles(
         What the user named; what a registered data set says of itself gives way to it.
     sources
         The registered data sets by name; all of them by default.
-    tolerate_missing
-        Whether missing values are a finding only, also where the settings say that they are refused.
+    learned_raw
+        Whether a model that is to judge these profiles has learned from raw values; unless the settings name a scale,
+        files are read on the model's, and those that do not look like it are a finding. None without a model.
 
     Raises
     ------
     InputError
         If the input is not what it should be.
     """
+    named = data.scale
     data = resolve(data, DATASETS if sources is None else sources, listener)
+    if learned_raw is not None:
+        data = data.model_copy(update={"scale": named})
     files = _files(data)
-    read = {part: read_file(path, data) for part, path in files.items()}
+    # A trained model may be asked of a file of another kind than it was trained on.
+    suited = {path: data if learned_raw is None else fitting(data, path) for path in files.values()}
+    read = {part: read_file(path, suited[path]) for part, path in files.items()}
     _refuse_shared_ids(read)
     surveys = {part: survey(file.matrix) for part, file in read.items()}
-    raw, why = _scale(data, surveys[next(iter(read))])
+    raw, why = _scale(data, surveys["train"], learned_raw=learned_raw)
     for part, file in read.items():
         refuse_values(file, surveys[part], raw=raw)
-        if not tolerate_missing:
-            refuse_missing_cells(file, surveys[part], data)
+        refuse_missing_cells(file, surveys[part], data)
     stores = [Expression(file.matrix, file.genes, raw) for file in read.values()]
     store, shared = _joined(stores, [*read.values()])
     findings = [
@@ -123,7 +117,10 @@ def read_profiles(
         *findings_of_values([*read.values()], [*surveys.values()], stores, raw=raw, why=why),
         *shared,
     ]
-    return _described(data, read, Profiles.whole(store), findings, raw=raw)
+    if data.scale == "auto":
+        learned = "train has" if learned_raw is None else "the model has learned from"
+        findings += doubted_scales([*read.values()], [*surveys.values()], raw=raw, learned=learned)
+    return _described(data, read, Profiles.whole(store), findings)
 
 
 def _described(
@@ -131,8 +128,6 @@ def _described(
     read: Mapping[Part, ExpressionFile],
     profiles: Profiles,
     findings: Sequence[Finding],
-    *,
-    raw: bool,
 ) -> ReadProfiles:
     """Put what is known of the samples beside their profiles."""
     annotations = annotate(data, [*read.values()])
@@ -141,7 +136,7 @@ def _described(
     names = [part for part, file in read.items() for _ in range(len(file.ids))]
     parts = np.array(names, dtype=object) if len(read) > 1 else None
     every = [*findings, *annotations.findings, *ungrouped]
-    return ReadProfiles(ids, profiles, annotations.columns, parts, groups, every, raw)
+    return ReadProfiles(ids, profiles, annotations.columns, parts, groups, every)
 
 
 def resolve(data: ExpressionData, sources: Mapping[str, Dataset], listener: Listener) -> ExpressionData:
@@ -181,9 +176,11 @@ def _refuse_shared_ids(read: Mapping[Part, ExpressionFile]) -> None:
                 raise InputError(what, where=file.where, got=got, wanted="a different name per sample")
 
 
-def _scale(data: ExpressionData, found: Survey) -> tuple[bool, str]:
+def _scale(data: ExpressionData, found: Survey, *, learned_raw: bool | None) -> tuple[bool, str]:
     if data.scale != "auto":
         return data.scale == "raw", "as --scale says"
+    if learned_raw is not None:
+        return learned_raw, "as in training"
     raw, why = found.guess_raw()
     other = "log" if raw else "raw"
     return raw, f"because {why}; if that is wrong, say --scale {other}"
@@ -206,11 +203,6 @@ def _joined(stores: Sequence[Expression], files: Sequence[ExpressionFile]) -> tu
         text = f"{left:,} of {len(everything):,} genes are not in all parts, and are left out."
         findings.append(Finding("genes not in all parts", left, "warning", text))
     return JoinedStore.of(stores, genes), findings
-
-
-def to_file_scale(values: Values, raw: bool) -> Values:  # noqa: FBT001 - two scales, and the flag names one of them
-    """Bring values from the modelled scale to that of the files: 2^x - 1 where they are raw, at least 0."""
-    return to_file(values, raw=raw)
 
 
 def stream_profiles(
@@ -241,6 +233,11 @@ def stream_profiles(
     InputError
         If the file cannot be read, a gene is missing (all are counted, and up to ten named), or a value is.
     """
+    if data.scale != "auto" and (data.scale == "raw") != raw:
+        what = "the model has learned from values on the other scale, and predicts such"
+        wanted = f"--scale {'raw' if raw else 'log'}, and a file that is"
+        raise ConfigurationError(what, where=f"--scale {data.scale}", wanted=wanted)
+    data = fitting(data, path)
     file = read_file(path, data, known_genes=frozenset(genes))
     store = Expression(file.matrix, file.genes, raw)
     columns = _needed(file, store, genes, listener, missing_genes)

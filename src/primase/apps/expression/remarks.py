@@ -8,9 +8,12 @@ from typing import Final
 import numpy as np
 
 from primase.bio.expression import Expression, ExpressionFile
-from primase.bio.expression_survey import Survey
+from primase.bio.expression_survey import LARGEST_LOGARITHM, Survey
 from primase.data.audit import Finding
 from primase.events import Severity
+
+FEWEST_TO_GUESS: Final = 100
+"""Fewer values tell nothing of their scale."""
 
 _SHOWN: Final = 5
 _WARNED_OF: Final = frozenset({"samples and genes swapped"})
@@ -48,6 +51,29 @@ def findings_of_values(
     return findings
 
 
+def doubted_scales(
+    files: Sequence[ExpressionFile], surveys: Sequence[Survey], *, raw: bool, learned: str
+) -> Iterator[Finding]:
+    """Find files that look as if they were on another scale than what is learned from.
+
+    Parameters
+    ----------
+    raw
+        Whether what is learned from counts as raw.
+    learned
+        What that is, in words.
+    """
+    words = {True: "raw values", False: "logarithms"}
+    for file, found in zip(files, surveys, strict=True):
+        guessed, why = found.guess_raw()
+        if guessed != raw and len(file.ids) * len(file.genes) >= FEWEST_TO_GUESS:
+            text = (
+                f"{file.name} looks like {words[guessed]} ({why}), and {learned} {words[raw]}. Figures on another "
+                f"scale mean nothing. If it is no mistake, say --scale {'raw' if raw else 'log'}."
+            )
+            yield Finding("another scale", len(file.ids), "warning", text)
+
+
 def _missing(file: ExpressionFile, found: Survey) -> Iterator[Finding]:
     count = int(found.missing.sum())
     if found.first_missing is None:
@@ -72,7 +98,16 @@ def _brief(file: ExpressionFile, found: Survey) -> str:
 def _negative(file: ExpressionFile, found: Survey) -> Iterator[Finding]:
     if found.negative:
         share = found.negative / max(len(file.ids) * len(file.genes), 1)
-        text = f"{found.negative:,} values in {file.name} ({share:.1%}) are negative, as logarithms and ratios may be."
+        verb = "value is" if found.negative == 1 else "values are"
+        text = f"{found.negative:,} {verb} negative in {file.name} ({share:.1%}), as logarithms and ratios may be."
+        if found.maximum > LARGEST_LOGARITHM and found.first_negative is not None:
+            text = (
+                f"{found.negative:,} {verb} negative in {file.name}, the first in {file.cell(*found.first_negative)}, "
+                f"and the largest is {found.maximum:,.4g}, which no logarithm is. If these are counts, mend what is "
+                "negative and say --scale raw."
+            )
+            yield Finding("negative values", found.negative, "warning", text)
+            return
         yield Finding("negative values", found.negative, "info", text)
 
 

@@ -107,11 +107,6 @@ class Scaler:
         found = np.asarray(self._transformer.inverse_transform(table), dtype=np.float32)
         return np.where(self._constant, table + self.quantiles[0], found)
 
-    def only(self, places: np.ndarray[Any, np.dtype[np.int64]]) -> Scaler:
-        """Return the scaler of some genes, by their places."""
-        center, scale, means = (one[places] for one in (self.center, self.scale, self.means))
-        return Scaler(self.method, center, scale, means, self.quantiles[:, places])
-
     def state(self, prefix: str = "") -> EncoderState:
         """Return all that is needed to make this scaler again, under names that begin with ``prefix``."""
         arrays = {"center": self.center, "scale": self.scale, "means": self.means, _QUANTILES: self.quantiles}

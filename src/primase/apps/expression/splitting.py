@@ -34,10 +34,3 @@ def split_units(examples: Examples[Profiles], policy: str) -> Groups:
     if policy == "random" or not examples.groups:
         return np.arange(len(examples))
     return next(iter(examples.groups.values()))
-
-
-def unit_name(policy: str, examples: Examples[Profiles] | None = None) -> str:
-    """Name one such unit, in the singular: the group column, such as ``"patient"``, or ``"sample"``."""
-    if examples is None:
-        return "group" if policy == "group" else "sample"
-    return "sample" if policy == "random" else next(iter(examples.groups), "sample")

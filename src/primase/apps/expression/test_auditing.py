@@ -70,6 +70,16 @@ def test_near_twins_are_those_of_the_correlation_matrix(genes):
     assert found.sum() == 2
 
 
+def test_a_twin_among_many_alike_is_found():
+    generator = np.random.default_rng(0)
+    values = np.tile(generator.normal(5, 2, 2000), (SAMPLES, 1))
+    values += generator.normal(0, 0.07, values.shape)  # all correlate to 0.9988
+    values[190] = values[139] + generator.normal(0, 0.01, 2000)
+    parts = partition()
+    found = near_twins(Profiles.of_values([f"G{number}" for number in range(2000)], values), parts.test, parts.train)
+    assert np.flatnonzero(found).tolist() == [20]
+
+
 def test_missing_values_and_constant_profiles_are_no_twins():
     values = profiles().values()
     values[170:] = 4
@@ -89,6 +99,23 @@ def test_a_patient_on_both_sides_is_found():
     (clean,) = split_groups(examples(profiles(), {"patient": np.arange(SAMPLES)}), partition())
     assert (clean.count, clean.severity) == (0, "info")
     assert kinship(examples(profiles()), partition()) is None
+
+
+def test_where_twins_are_not_looked_for_kinship_says_so(monkeypatch):
+    values = profiles().values()
+    values[199] = values[0]
+    whole = Profiles.of_values([f"G{number}" for number in range(30)], values)
+    patient = np.arange(SAMPLES)
+    patient[198] = 5
+    kin = kinship(examples(whole, {"patient": patient}), partition())
+    assert np.flatnonzero(kin.related).tolist() == [28, 29]
+    assert "share their patient or profile" in kin.finding.text
+    monkeypatch.setattr("primase.apps.expression.auditing.MOST_TESTED", 20)
+    kin = kinship(examples(whole, {"patient": patient}), partition())
+    assert np.flatnonzero(kin.related).tolist() == [28]
+    assert "profile" not in kin.relation
+    assert "share their patient with train" in kin.finding.text
+    assert "looked for in 20 samples at most" in kin.finding.text
 
 
 @pytest.mark.parametrize(("copied", "least", "most"), [(1.0, 0.99, 1), (0.8, 0.5, 0.9), (0.0, 0, 0.25)])

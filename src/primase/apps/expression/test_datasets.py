@@ -19,6 +19,7 @@ from primase.apps.expression.datasets import (
 from primase.apps.expression.landmarks_l1000 import LANDMARKS
 from primase.apps.expression.reading import read_profiles
 from primase.apps.expression.sources import BREAST_CANCER, SOURCES, TCGA_BRCA, TCGA_MIRNA
+from primase.bio.expression import is_raw
 from primase.configuration import options
 from primase.data.mirror import MirrorFolder
 from primase.data.words import INPUT_WORDS
@@ -86,7 +87,7 @@ def test_the_matrix_of_tybalt_is_read_with_its_patients(tmp_path):
     assert read.annotations["patient"].tolist() == ["TCGA-02-0047", "TCGA-02-0047", "TCGA-06-0125"]
     assert read.annotations["sample_type"].tolist() == ["01", "11", "02"]
     assert read.groups["patient"].tolist() == [0, 0, 1]
-    assert not read.raw
+    assert not is_raw(read.profiles.store)
     np.testing.assert_allclose(read.profiles.values()[0], [0.678, 0.289, 1.0], rtol=1e-6)
 
 
@@ -113,5 +114,5 @@ def test_the_registered_sets_are_what_they_say(mirror, source, samples, genes, g
     read = read_profiles(ExpressionData(dataset=source.name))
     assert (len(read.profiles), len(read.profiles.genes)) == (samples, genes)
     assert groups == (len({*read.groups["patient"].tolist()}) if read.groups else None)
-    assert read.raw == (source is not BREAST_CANCER)
+    assert is_raw(read.profiles.store) == (source is not BREAST_CANCER)
     assert len({*LANDMARKS} & {*read.profiles.genes}) == {397: 710, 10_893: 0, 1218: 39}[samples]

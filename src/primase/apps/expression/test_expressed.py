@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from primase.apps.expression.expressed import expressed_share, only_expressed
+from primase.apps.expression.expressed import only_expressed
 from primase.apps.expression.profiles import Profiles
 from primase.errors import InputError
 
 VALUES = np.array([[0, 1, np.nan, 0], [0, 2, 3, 0], [1, 0, np.nan, 0], [0, 4, 0, 0]], dtype=np.float32)
-
-
-def test_shares_are_of_the_samples_in_which_a_gene_is_known():
-    assert expressed_share(VALUES).tolist() == [0.25, 0.75, 0.5, 0.0]
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0, "abcd"), (0.25, "abc"), (0.5, "bc"), (0.7, "b")])

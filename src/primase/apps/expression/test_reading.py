@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from primase.apps.expression.checking import refuse_missing
 from primase.apps.expression.configuration import ExpressionConfiguration, ExpressionData
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression.reading import read_profiles, stream_profiles, to_file_scale
+from primase.apps.expression.reading import read_profiles, stream_profiles
+from primase.bio.expression import is_raw
 from primase.configuration import configure
 from primase.errors import ConfigurationError, InputError
 from primase.events import Notice
@@ -61,9 +61,8 @@ def test_every_form_gives_the_same_profiles(tmp_path, form):
     read = read_profiles(data)
     assert read.ids.tolist() == SAMPLES
     assert read.profiles.genes == tuple(GENES)
-    assert read.raw
+    assert is_raw(read.profiles.store)
     np.testing.assert_allclose(read.profiles.values(), LOG, rtol=1e-5)
-    np.testing.assert_allclose(to_file_scale(read.profiles.values(), read.raw), RAW, rtol=1e-4)
     if form != "h5ad":
         assert "--orientation" in findings(read)["orientation"].text
 
@@ -72,7 +71,7 @@ def test_the_scale_is_guessed_said_and_overridden(tmp_path):
     raw, log = write(tmp_path / "raw.csv", frame()), write(tmp_path / "log.csv", frame(LOG))
     assert "say --scale log" in findings(read_profiles(ExpressionData(table=raw)))["scale"].text
     guessed = read_profiles(ExpressionData(table=log))
-    assert not guessed.raw
+    assert not is_raw(guessed.profiles.store)
     assert "say --scale raw" in findings(guessed)["scale"].text
     np.testing.assert_allclose(guessed.profiles.values(), LOG, rtol=1e-5)
     said = read_profiles(ExpressionData(table=log, scale="raw"))
@@ -185,17 +184,10 @@ def test_missing_values_are_refused_or_reported(tmp_path):
         InputError, match=r"line 5, sample 'TCGA-03', gene 'ESR1': 2 values are missing.*--missing mean"
     ):
         read_profiles(ExpressionData(table=path))
-    for read in (
-        read_profiles(ExpressionData(table=path, missing="mean")),
-        read_profiles(ExpressionData(table=path), tolerate_missing=True),
-    ):
-        finding = findings(read)["missing values"]
-        assert (finding.count, finding.severity) == (2, "warning")
-        assert np.argwhere(np.isnan(read.profiles.values())).tolist() == [[3, 2], [5, 1]]
-        with pytest.raises(InputError, match="sample 'TCGA-03', gene 'ESR1'"):
-            refuse_missing(read.profiles, read.ids, ExpressionData(table=path))
-        refuse_missing(read.profiles.only(["MYC"]), read.ids, ExpressionData(table=path))
-        refuse_missing(read.profiles, read.ids, ExpressionData(table=path, missing="mean"))
+    read = read_profiles(ExpressionData(table=path, missing="mean"))
+    finding = findings(read)["missing values"]
+    assert (finding.count, finding.severity) == (2, "warning")
+    assert np.argwhere(np.isnan(read.profiles.values())).tolist() == [[3, 2], [5, 1]]
 
 
 @pytest.mark.parametrize(
@@ -331,8 +323,38 @@ def test_another_scale_than_in_training_is_doubted(tmp_path):
     names = [f"TCGA-{number}" for number in range(40)]
     raw = write(tmp_path / "raw.csv", frame(values, names))
     log = write(tmp_path / "log.csv", frame(np.log2(values + 1), names))
-    for path, is_raw, expected in ((raw, True, 0), (log, False, 0), (raw, False, 1), (log, True, 1)):
-        assert len(stream(path, raw=is_raw)[1]) == expected
+    for path, as_raw, expected in ((raw, True, 0), (log, False, 0), (raw, False, 1), (log, True, 1)):
+        assert len(stream(path, raw=as_raw)[1]) == expected
+
+
+def test_a_part_on_another_scale_than_train_is_a_finding(tmp_path):
+    values = np.random.default_rng(0).gamma(1, 100, (90, 6))
+    raw, log, more = (
+        write(tmp_path / f"{word}.csv", frame(part, [f"{word}{number}" for number in range(30)]))
+        for word, part in (("raw", values[:30]), ("log", np.log2(values[30:60] + 1)), ("more", values[60:]))
+    )
+    finding = findings(read_profiles(ExpressionData(table=raw, validation_table=more, test_table=log)))["another scale"]
+    assert (finding.count, finding.severity) == (30, "warning")
+    assert "log.csv looks like logarithms" in finding.text
+    assert "train has raw values" in finding.text
+    said = ExpressionData(table=raw, validation_table=more, test_table=log, scale="raw")
+    for data in (said, ExpressionData(table=raw, test_table=more)):
+        assert "another scale" not in findings(read_profiles(data))
+
+
+def test_new_samples_are_read_on_the_scale_of_the_model_and_doubted(tmp_path):
+    values = np.random.default_rng(0).gamma(1, 100, (40, 6))
+    names = [f"TCGA-{number}" for number in range(40)]
+    raw = write(tmp_path / "raw.csv", frame(values, names))
+    log = write(tmp_path / "log.csv", frame(np.log2(values + 1), names))
+    for path, learned, doubted in ((raw, True, 0), (log, False, 0), (raw, False, 1), (log, True, 1)):
+        read = read_profiles(ExpressionData(table=path), learned_raw=learned)
+        assert is_raw(read.profiles.store) is learned
+        assert ("another scale" in findings(read)) is bool(doubted)
+        assert "as in training" in findings(read)["scale"].text
+    read = read_profiles(ExpressionData(table=raw, scale="raw"), learned_raw=False)
+    assert is_raw(read.profiles.store)
+    assert "another scale" not in findings(read)
 
 
 def test_a_large_table_stays_on_disk(tmp_path, monkeypatch):

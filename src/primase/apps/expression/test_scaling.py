@@ -84,8 +84,6 @@ def test_a_scaler_comes_back_from_its_state(method):
     again = Scaler.from_state(EncoderState(json.loads(json.dumps(state.facts)), state.arrays), "inputs_")
     np.testing.assert_array_equal(again.scaled(values), scaler.scaled(values))
     np.testing.assert_array_equal(again.restored(values / 10), scaler.restored(values / 10))
-    some = np.array([5, 0])
-    np.testing.assert_array_equal(again.only(some).scaled(values[:, some]), scaler.scaled(values)[:, some])
 
 
 def test_large_means_lose_no_precision():

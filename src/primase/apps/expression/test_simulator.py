@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPRegressor
 from primase.apps.expression.configuration import ExpressionData
 from primase.apps.expression.reading import read_profiles
 from primase.apps.expression.simulator import PLANTED_SAMPLES, PLANTED_TARGETS, SUBTYPES, simulate
+from primase.bio.expression import is_raw
 from primase.configuration import configure
 
 
@@ -40,7 +41,7 @@ def network():
 
 def test_a_network_beats_ridge_where_the_truth_is_crooked_and_recovers_the_factors(tmp_path):
     simulated, found, inputs, targets, factors = read(tmp_path)
-    assert found.raw
+    assert is_raw(found.profiles.store)
     shapes = np.array([rule["shape"] for rule in simulated.facts["targets"].values()])
     learned = network()
     by_ridge, by_network = (scores(model, inputs, targets) for model in (RidgeCV(np.logspace(-2, 4, 13)), learned))
@@ -57,7 +58,7 @@ def test_a_network_beats_ridge_where_the_truth_is_crooked_and_recovers_the_facto
 
 def test_ridge_ties_where_the_truth_is_linear(tmp_path):
     simulated, found, inputs, targets, _ = read(tmp_path, truth="linear", scale="log")
-    assert not found.raw
+    assert not is_raw(found.profiles.store)
     assert {rule["shape"] for rule in simulated.facts["targets"].values()} == {"linear"}
     by_ridge, by_network = (scores(model, inputs, targets) for model in (RidgeCV(np.logspace(-2, 4, 13)), network()))
     assert by_ridge.mean() > 0.9

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression.splitting import choose_policy, split_units, unit_name
+from primase.apps.expression.splitting import choose_policy, split_units
 from primase.data.examples import Examples
 from primase.errors import ConfigurationError
 
@@ -35,11 +35,3 @@ def test_units_are_groups_unless_the_split_is_random():
     assert split_units(examples(), "given").tolist() == [0, 1, 2, 3]
     with pytest.raises(ConfigurationError, match="--group-column"):
         split_units(examples(), "group")
-
-
-def test_units_are_named_after_the_column():
-    patient = examples({"patient": [0, 0, 1, 2]})
-    assert unit_name("group", patient) == unit_name("given", patient) == "patient"
-    assert unit_name("random", patient) == unit_name("given", examples()) == "sample"
-    assert unit_name("group") == "group"
-    assert unit_name("given") == unit_name("random") == "sample"

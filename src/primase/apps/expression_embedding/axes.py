@@ -15,8 +15,9 @@ from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler
 from primase.data.examples import Indices
 
-MOST_VALUES: Final = 20_000_000
-"""Principal components are taken from so many values of train at most (80 MB), of samples evenly spread."""
+MOST_VALUES: Final = 10_000_000
+"""So many values (40 MB) are held at once at most, of samples evenly spread: for principal components, for the genes
+that vary most, and in each part that is judged."""
 ROUNDS: Final = 100
 _ENOUGH: Final = 1e-5
 _LEAST_NOISE: Final = 1e-3
@@ -31,6 +32,8 @@ class Start:
 
     Parameters
     ----------
+    mean
+        The mean of each gene on the scale of the network, about which the components are.
     axes
         Orthogonal directions of length 1 in the space of genes.
     spread
@@ -39,6 +42,7 @@ class Start:
         The mean variance of a gene that they leave over.
     """
 
+    mean: Float[Tensor, "genes"]
     axes: Float[Tensor, "latent genes"]
     spread: Float[Tensor, "latent"]
     noise: float
@@ -65,14 +69,14 @@ def starting_axes(train: Profiles, scaler: Scaler, latent: int) -> Start:
     values = scaler.scaled(train.values(sampled(len(train), len(train.genes))))
     found = fitted_components(values, latent)
     axes = varimax(found.components_)
-    scores = (values - values.mean(axis=0)) @ axes.T
+    mean = values.mean(axis=0, dtype=np.float64)
+    scores = (values - mean) @ axes.T
     spread = scores.std(axis=0)
     order = np.argsort(-spread, kind="stable")
     total = float(values.var(axis=0).sum())
     noise = max((total - float((spread**2).sum())) / values.shape[1], _LEAST_NOISE)
-    return Start(
-        torch.from_numpy(axes[order].astype(np.float32)), torch.from_numpy(spread[order].astype(np.float32)), noise
-    )
+    middle, turned, widths = (torch.from_numpy(one.astype(np.float32)) for one in (mean, axes[order], spread[order]))
+    return Start(middle, turned, widths, noise)
 
 
 def fitted_components(values: Float[np.ndarray, "samples genes"], latent: int) -> PCA:

@@ -12,8 +12,6 @@ from primase.apps.expression_embedding.axes import sampled
 from primase.data.audit import Finding
 from primase.errors import InputError
 
-MOST_VALUES: Final = 20_000_000
-"""Medians are taken over so many values of train at most, of samples evenly spread."""
 FEWEST: Final = 2
 
 
@@ -33,7 +31,7 @@ def variable_genes(train: Profiles, wanted: int, *, among: int = 0) -> tuple[tup
         If fewer than two genes vary.
     """
     genes = train.genes
-    rows = sampled(len(train), len(genes), MOST_VALUES)
+    rows = sampled(len(train), len(genes))
     deviations, variances = _variation(train.values(rows))
     varying = np.flatnonzero(variances > 0)
     if len(varying) < FEWEST:

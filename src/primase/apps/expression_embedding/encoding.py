@@ -15,7 +15,7 @@ from primase.apps.expression.scaling import Scaler
 from primase.apps.expression_embedding.axes import Start, starting_axes
 from primase.apps.expression_embedding.configuration import EmbeddingNetworkSection, Likelihood
 from primase.apps.expression_embedding.model import Positives
-from primase.bio.expression import Expression, JoinedStore, ValueStore, to_file
+from primase.bio.expression import is_raw, to_file
 from primase.data.encoding import Batch, Encoder, EncoderState, Values
 from primase.data.examples import Indices
 from primase.errors import BundleError, ConfigurationError, InputError
@@ -222,10 +222,11 @@ class ProfileEncoder(Encoder[Profiles]):
 @final
 @dataclass(slots=True)
 class _Zeros:
-    """Counts zeros and sums up positive values, gene by gene."""
+    """Counts known values, zeros and positive ones, and sums up the latter, gene by gene."""
 
-    samples: int
     lowest: float
+    known: Float[np.ndarray, "genes"]
+    above: Float[np.ndarray, "genes"]
     zeros: Float[np.ndarray, "genes"]
     sums: Float[np.ndarray, "genes"]
     squares: Float[np.ndarray, "genes"]
@@ -234,12 +235,13 @@ class _Zeros:
     def count(cls, train: Profiles) -> _Zeros:
         """Read the training part once."""
         genes = len(train.columns)
-        found = cls(0, np.inf, np.zeros(genes), np.zeros(genes), np.zeros(genes))
+        found = cls(np.inf, *(np.zeros(genes) for _ in range(5)))
         for _, block in train.blocks():
-            found.samples += len(block)
+            found.known += (~np.isnan(block)).sum(axis=0)
             found.lowest = min(found.lowest, float(np.nanmin(block, initial=np.inf)))
             found.zeros += (block == 0).sum(axis=0)
             positive = block > 0
+            found.above += positive.sum(axis=0)
             standard = inverse_positive_part(torch.from_numpy(np.where(positive, block, 1.0))).double().numpy()
             found.sums += np.where(positive, standard, 0).sum(axis=0)
             found.squares += np.where(positive, standard**2, 0).sum(axis=0)
@@ -247,20 +249,20 @@ class _Zeros:
 
     @property
     def share(self) -> float:
-        """The share of exact zeros."""
-        return float(self.zeros.sum()) / max(self.samples * len(self.zeros), 1)
+        """The share of exact zeros among the known values."""
+        return float(self.zeros.sum()) / max(float(self.known.sum()), 1.0)
 
     def positives(self) -> Positives:
         """Return means and deviations of what is above zero, and how often it is not.
 
         Those of a gene that is hardly ever above zero are drawn towards the usual ones.
         """
-        above = self.samples - self.zeros
+        above = self.above
         usual = self.sums.sum() / max(above.sum(), 1)
         means = (self.sums + KNOWN_BEFORE * usual) / (above + KNOWN_BEFORE)
         own = np.maximum(self.squares - 2 * means * self.sums + above * means**2, 0)
         variances = (own + KNOWN_BEFORE * own.sum() / max(above.sum(), 1)) / (above + KNOWN_BEFORE)
-        numbers = (means, np.maximum(np.sqrt(variances), _LEAST_DEVIATION), self.zeros / max(self.samples, 1))
+        numbers = (means, np.maximum(np.sqrt(variances), _LEAST_DEVIATION), self.zeros / np.maximum(self.known, 1))
         return Positives(*(torch.from_numpy(one.astype(np.float32)) for one in numbers))
 
 
@@ -273,13 +275,6 @@ def _likelihood(asked: str, zeros: _Zeros) -> Likelihood:
             what, where="likelihood", got=f"{zeros.lowest:g}", advice="Say --likelihood gaussian, or --scale raw."
         )
     return cast("Likelihood", asked)
-
-
-def is_raw(store: ValueStore) -> bool:
-    """Tell whether log2(x + 1) was taken of the values of the files behind a store."""
-    if isinstance(store, JoinedStore):
-        return is_raw(store.stores[0])
-    return isinstance(store, Expression) and store.raw
 
 
 def shown(names: Sequence[str], most: int = 10) -> str:

@@ -20,7 +20,8 @@ from primase.events import Listener, Progress
 from primase.predictor.predictor import Predictor
 
 BLOCK: Final = 1024
-"""So many samples are made at a time; a new sample depends on the seed and its place alone."""
+"""So many samples are made at a time, never fewer: what is not asked for is cut off, so that a new sample depends on
+the seed, its place and the condition that is asked for, and not on how many there are."""
 
 
 def embedding_of(predictor: Predictor[Profiles], inputs: Profiles) -> Float[np.ndarray, "samples latent"]:
@@ -72,15 +73,21 @@ def generated_tables(
         If a condition is asked for that the network does not know.
     """
     own = profile_encoder(predictor.encoder)
-    groups = _asked(predictor, own, generation)
-    for start in range(0, len(groups), BLOCK):
-        chosen = groups[start : start + BLOCK]
-        values = _on_file_scale(own, drawn_samples(predictor, chosen, seed=generation.seed, block=start // BLOCK))
-        first = {"id": pl.Series([f"generated_{start + place + 1}" for place in range(len(chosen))], dtype=pl.String)}
+    asked, seed = _asked(own, generation), generation.seed
+    total = generation.count if asked is None else len(asked)
+    for start in range(0, total, BLOCK):
+        block, kept = start // BLOCK, min(BLOCK, total - start)
+        if asked is None:
+            groups = in_shares_of_training(predictor, BLOCK, seed, block=block)
+        else:
+            groups = np.pad(asked[start : start + kept], (0, BLOCK - kept), mode="edge")
+        values = _on_file_scale(own, drawn_samples(predictor, groups, seed=seed, block=block)[:kept])
+        chosen = groups[:kept]
+        first = {"id": pl.Series([f"generated_{start + place + 1}" for place in range(kept)], dtype=pl.String)}
         if own.conditions:
             words = np.asarray(own.conditions, dtype=object)[chosen]
             first[own.condition_column] = _words(words)
-        listener(Progress("generate", start + len(chosen), len(groups), "samples"))
+        listener(Progress("generate", start + kept, total, "samples"))
         yield _table(first, dict(zip(own.genes, values.T, strict=True)))
 
 
@@ -109,9 +116,11 @@ def drawn_samples(
     return found
 
 
-def in_shares_of_training(predictor: Predictor[Profiles], count: int, seed: int) -> Int[np.ndarray, "samples"]:
+def in_shares_of_training(
+    predictor: Predictor[Profiles], count: int, seed: int, *, block: int = 0
+) -> Int[np.ndarray, "samples"]:
     """Choose conditions in the shares that they had in train; all 0 where there are none."""
-    generator = torch.Generator().manual_seed(_seed(seed, 0, 10_007))
+    generator = torch.Generator().manual_seed(_seed(seed, block, 10_007))
     return np.asarray(vae(predictor.members[0]).prior.choose(count, generator).numpy())
 
 
@@ -120,9 +129,9 @@ def latent_name(place: int) -> str:
     return f"latent_{place + 1}"
 
 
-def _asked(predictor: Predictor[Profiles], own: ProfileEncoder, generation: Generation) -> Int[np.ndarray, "samples"]:
+def _asked(own: ProfileEncoder, generation: Generation) -> Int[np.ndarray, "samples"] | None:
     if not generation.conditions:
-        return in_shares_of_training(predictor, generation.count, generation.seed)
+        return None
     if not own.conditions:
         what = "the model was told nothing but profiles, and so makes samples of no particular kind"
         advice = "Train one with --condition-column, such as the type of tumour."

@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from sklearn.neighbors import KNeighborsClassifier
 
+from primase.apps.expression_embedding.axes import sampled
 from primase.data.examples import Examples
 from primase.data.splits import Part
-from primase.evaluation.intervals import Interval
+from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
 
 NEIGHBOURS: Final = 5
 MOST_KNOWN: Final = 20_000
+"""Neighbours are sought among so many samples of train at most, evenly spread."""
 RESAMPLES: Final = 1_000
 
 Embedding = Float[np.ndarray, "samples latent"]
@@ -61,7 +63,8 @@ def label_figures(
     known, asked = (parts[part].covariates.get(label) for part in ("train", "test"))
     if known is None or asked is None:
         return None
-    rows = np.flatnonzero(_there(known))[:MOST_KNOWN]
+    labelled = np.flatnonzero(_there(known))
+    rows = labelled[sampled(len(labelled), 1, MOST_KNOWN)] if len(labelled) else labelled
     tested = np.flatnonzero(_there(asked))
     levels = Counter(str(word) for word in known[rows].tolist())
     if len(levels) < 2 or not len(tested) or len(levels) > len(rows) / 2:
@@ -73,7 +76,7 @@ def label_figures(
     ]
     often = truth == levels.most_common(1)[0][0]
     both = np.stack([*right, right[0].astype(float) - right[1], often]).astype(np.float64)
-    own, other, difference, majority = _intervals(both)
+    own, other, difference, majority = _intervals(both, units_of(parts["test"]).take(tested))
     return LabelFigures(own, other, difference, majority, len(tested), len(levels))
 
 
@@ -82,15 +85,25 @@ def _right(known: Embedding, labels: Words, asked: Embedding, truth: Words) -> B
     return np.asarray(model.predict(asked) == truth)
 
 
-def _intervals(values: Float[np.ndarray, "figures samples"]) -> list[Interval]:
-    """Average each row, with a bootstrap interval over the samples."""
-    generator = np.random.default_rng(0)
-    count = values.shape[1]
-    drawn = np.stack([values[:, generator.integers(count, size=count)].mean(axis=1) for _ in range(RESAMPLES)])
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+def units_of(examples: Examples[Any]) -> Units:
+    """Say what intervals are drawn over: the groups that belong together, such as patients, else single samples."""
+    if not examples.groups:
+        return Units.of(np.arange(len(examples)), "sample")
+    name, groups = next(iter(examples.groups.items()))
+    return Units.of(groups, name)
+
+
+def _intervals(values: Float[np.ndarray, "figures samples"], units: Units) -> list[Interval]:
+    """Average each row, with a bootstrap interval over the units."""
+    means = values.mean(axis=1)
+    if units.count < 2:
+        return [Interval.undefined(float(mean)) for mean in means]
+    blocks = [
+        weights @ values.T / weights.sum(axis=1, keepdims=True)
+        for weights in resampled_weights(units, resamples=RESAMPLES, seed=0)
+    ]
     return [
-        Interval(float(mean), float(one), float(two))
-        for mean, one, two in zip(values.mean(axis=1), low, high, strict=True)
+        percentile_interval(float(mean), drawn) for mean, drawn in zip(means, np.concatenate(blocks).T, strict=True)
     ]
 
 

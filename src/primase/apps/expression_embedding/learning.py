@@ -103,7 +103,9 @@ class PriorFit(lightning.Callback):
         del trainer
         network = vae(pl_module.network)
         if not network.has_fitted_prior:
-            network.prior.stand(network.spread)
+            told = self.train.conditions
+            counts = None if told is None else np.bincount(told, minlength=network.conditions)
+            network.prior.stand(network.spread, counts)
             return
         if not self.batches:
             size = self.train.largest_batch

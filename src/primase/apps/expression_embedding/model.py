@@ -308,6 +308,13 @@ class ExpressionVAE(nn.Module):
             _silence(layer)
             if layer is self.encoder.log_variance[0]:
                 nn.init.constant_(layer.bias, math.log(start.noise))
+        # A head with batch normalisation forgets a bias: behind it the latent numbers are not centred.
+        middle = start.axes @ start.mean
+        head = self.encoder.mean[0]
+        if len(self.encoder.mean) == 1 and isinstance(head, nn.Linear):
+            head.bias[:found] -= middle
+            middle = torch.zeros_like(middle)
+        self.decoder.output.bias.copy_(start.mean - middle @ start.axes)
         self.spread[:found] = start.spread.clamp(min=_EPSILON)
         self.log_noise.fill_(math.log(start.noise) / 2)
         if self.log_spread is not None:

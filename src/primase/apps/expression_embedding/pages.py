@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from sklearn.manifold import TSNE
 
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression_embedding.choosing import order_of_variance
 from primase.apps.expression_embedding.encoding import ProfileEncoder, profile_encoder
 from primase.apps.expression_embedding.explaining import decoder_effects
-from primase.apps.expression_embedding.generating import drawn_samples, embedding_of, in_shares_of_training, latent_name
-from primase.apps.expression_embedding.labels import LabelFigures, label_figures
+from primase.apps.expression_embedding.generating import drawn_samples, embedding_of, latent_name
+from primase.apps.expression_embedding.labels import MOST_KNOWN, LabelFigures, label_figures, units_of
 from primase.apps.expression_embedding.learning import vae
 from primase.apps.expression_embedding.realness import GAUSSIANS, NETWORK, REAL, Maker, Real, gaussians, realness
 from primase.apps.expression_embedding.rivals import PCA_NAME, FittedLinear, components_rival
 from primase.data.examples import Examples
 from primase.data.splits import Part
-from primase.evaluation.intervals import Interval
+from primase.data.tasks import Task
+from primase.evaluation.intervals import Interval, Units
+from primase.evaluation.values import Draw, value_figures
 from primase.events import Listener, Progress
 from primase.predictor.predictor import Predictor
 from primase.report.figures import scatter
@@ -98,9 +99,10 @@ def _embedding(
     labels: Mapping[str, LabelFigures],
 ) -> Section:
     truth = test.inputs.values()
-    network, pca = (_r2(truth, values) for values in (predictor.answers(test.inputs), both.linear.answers(test)))
-    dimensions = both.network["test"].shape[1]
-    blocks: list[Block] = [_verdict(network, pca, dimensions)]
+    own, answers = profile_encoder(predictor.encoder), (predictor.answers(test.inputs), both.linear.answers(test))
+    network, pca = (_r2(predictor.task, truth, values) for values in answers)
+    told = own.condition_column if own.conditions else ""
+    blocks: list[Block] = [_verdict(network, pca, both.network["test"].shape[1], told)]
     if labels:
         rows = [
             [
@@ -116,20 +118,30 @@ def _embedding(
         ]
         header = ["Label", "Kinds", "Test samples", "Network", PCA_NAME, "Difference", "Most frequent kind"]
         caption = "Share of test samples whose five nearest neighbours in train mostly have the same label."
-        note = (
-            "No label was seen in training. Distances are Euclidean in the latent numbers, as they are written by "
-            "primase embed. Differences are paired; an interval that holds 0 decides nothing."
-        )
-        blocks.append(Table(header, rows, caption, note))
+        blocks.append(Table(header, rows, caption, _label_note(labels, test, told, len(both.network["train"]))))
     else:
         blocks.append(Paragraph("Name columns with --label-column to see what the embedding tells of them."))
     return Section("What the few numbers keep", blocks)
 
 
-def _verdict(network: float, pca: float, dimensions: int) -> Block:
-    """Say in plain words which of the two reconstructs better."""
+def _label_note(labels: Iterable[str], test: Examples[Profiles], told: str, known: int) -> str:
+    said = "No label was seen in training"
+    said += f", except {told}, which the network is told of every sample." if told in labels else "."
+    said += (
+        " Distances are Euclidean in the latent numbers, as they are written by primase embed. Differences are paired; "
+        f"an interval that holds 0 decides nothing. {units_of(test).statement}"
+    )
+    if known > MOST_KNOWN:
+        said += f" Neighbours are sought among {MOST_KNOWN:,} samples of train at most, evenly spread."
+    return said
+
+
+def _verdict(network: float, pca: float, dimensions: int, told: str = "") -> Block:
+    """Say in plain words which of the two reconstructs better, and whether one is told more than the other."""
     said = f"With {dimensions:,} numbers per sample the network explains {_percent(network)} of the variance of a gene "
     said += f"in unseen samples, in the mean over genes; principal components explain {_percent(pca)}."
+    if told:
+        said += f" The network is told the {told} of each of these samples, and principal components are not."
     if network >= pca + 0.005:
         return Callout("good", "The network reconstructs better than principal components", said)
     if network > pca - 0.005:
@@ -140,15 +152,9 @@ def _verdict(network: float, pca: float, dimensions: int) -> Block:
     return Callout("warning", "Principal components reconstruct better than the network", said)
 
 
-def _r2(truth: Float[np.ndarray, "samples genes"], values: Float[np.ndarray, "samples genes"]) -> float:
-    """Compute R² of each gene that varies, and average."""
-    known = ~np.isnan(truth)
-    middle = np.nansum(truth, axis=0) / np.maximum(known.sum(axis=0), 1)
-    total = np.where(known, truth - middle, 0).astype(np.float64)
-    error = np.where(known, truth - values, 0).astype(np.float64)
-    squares = (total**2).sum(axis=0)
-    varies = squares > 0
-    return float(np.mean(1 - (error**2).sum(axis=0)[varies] / squares[varies])) if varies.any() else float("nan")
+def _r2(task: Task, truth: Float[np.ndarray, "samples genes"], values: Float[np.ndarray, "samples genes"]) -> float:
+    """Average the R² of the genes that vary, as all figures are computed."""
+    return value_figures(task, truth, values, Draw(Units.examples(len(truth)), 0, seed=0)).mean("r2")
 
 
 # New samples
@@ -168,17 +174,12 @@ def _realness(
         for part in ("train", "test")
     )
     train, test = parts["train"].inputs, parts["test"].inputs
-    real = Real.of(train, test, (groups[0], groups[1]), own.scaler.scaled)
-    makers: dict[str, Maker] = {NETWORK: partial(_made, predictor), GAUSSIANS: gaussians(linear, real)}
+    real = Real.of(train, test, (groups[0], groups[1]), own.scaler.scaled, units_of(parts["test"]))
+    makers: dict[str, Maker] = {
+        NETWORK: lambda asked, seed: drawn_samples(predictor, asked, seed=seed),
+        GAUSSIANS: gaussians(linear, real),
+    }
     return realness(real, makers, conditioned=conditioned)
-
-
-def _made(
-    predictor: Predictor[Profiles], groups: Int[np.ndarray, "samples"], seed: int
-) -> Float[np.ndarray, "samples genes"]:
-    if not profile_encoder(predictor.encoder).conditions:
-        groups = in_shares_of_training(predictor, len(groups), seed)
-    return drawn_samples(predictor, groups, seed=seed)
 
 
 def _real_section(own: ProfileEncoder, found: Mapping[str, Mapping[str, Interval]]) -> Section:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -25,16 +25,15 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression_embedding.axes import sampled
+from primase.apps.expression_embedding.axes import MOST_VALUES, sampled
 from primase.apps.expression_embedding.rivals import FittedLinear
-from primase.evaluation.intervals import Interval
+from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
 
 TREES: Final = 200
 FOLDS: Final = 5
 MOST_COMPARED: Final = 1_500
 """So many test samples, and as many generated ones, are compared at most."""
 MOST_TRAINED: Final = 10_000
-MOST_VALUES: Final = 20_000_000
 PENALTY: Final = 0.1
 """The inverse strength C of the penalty of the logistic regression, on scaled genes."""
 RESAMPLES: Final = 500
@@ -62,6 +61,8 @@ class Real:
         The condition of each, 0 where there are none.
     scaled
         From the modelled scale to that of the network.
+    test_units
+        What intervals are drawn over, such as the patients of the test samples.
     """
 
     train: Values
@@ -69,12 +70,19 @@ class Real:
     train_groups: Groups
     test_groups: Groups
     scaled: Callable[[Values], Values]
+    test_units: Units
 
     @classmethod
     def of(
-        cls, train: Profiles, test: Profiles, groups: tuple[Groups, Groups], scaled: Callable[[Values], Values]
+        cls,
+        train: Profiles,
+        test: Profiles,
+        groups: tuple[Groups, Groups],
+        scaled: Callable[[Values], Values],
+        test_units: Units | None = None,
     ) -> Real:
-        """Choose samples evenly spread over both parts."""
+        """Choose samples evenly spread over both parts; without units each test sample is one."""
+        units = Units.examples(len(test)) if test_units is None else test_units
         genes = len(train.columns)
         own = _spread(len(train), min(MOST_TRAINED, max(MOST_VALUES // genes, 1)))
         asked = _spread(len(test), min(MOST_COMPARED, max(MOST_VALUES // genes, 1)))
@@ -82,7 +90,7 @@ class Real:
         if np.isnan(known).any() or np.isnan(held_out).any():
             means = np.nan_to_num(np.nanmean(known, axis=0))
             known, held_out = (np.where(np.isnan(values), means, values) for values in (known, held_out))
-        return cls(known, held_out, groups[0][own], groups[1][asked], scaled)
+        return cls(known, held_out, groups[0][own], groups[1][asked], scaled, units.take(asked))
 
 
 def realness(real: Real, makers: Mapping[str, Maker], *, conditioned: bool) -> dict[str, dict[str, Interval]]:
@@ -98,8 +106,10 @@ def realness(real: Real, makers: Mapping[str, Maker], *, conditioned: bool) -> d
     for name, make in makers.items():
         made = make(real.test_groups, 1)
         figures = {
-            "forest_auroc": forest_auroc(real.test, made),
-            "relative_distance": _ratio(nearest_distances(real.scaled(real.train), real.scaled(made)), distances),
+            "forest_auroc": forest_auroc(real.test, made, real.test_units),
+            "relative_distance": _ratio(
+                nearest_distances(real.scaled(real.train), real.scaled(made)), distances, real.test_units
+            ),
         }
         if conditioned:
             figures["trained_on_generated_accuracy"] = trained_on(real, make(real.train_groups, 2))
@@ -109,7 +119,7 @@ def realness(real: Real, makers: Mapping[str, Maker], *, conditioned: bool) -> d
     return found
 
 
-def forest_auroc(real: Values, made: Values) -> Interval:
+def forest_auroc(real: Values, made: Values, units: Units | None = None) -> Interval:
     """Measure how well a forest tells made from real samples that it was not trained on: 0.5 is not at all.
 
     200 trees of scikit-learn's random forest with its default settings, five-fold cross-validation.
@@ -120,7 +130,10 @@ def forest_auroc(real: Values, made: Values) -> Interval:
     forest = RandomForestClassifier(TREES, random_state=0, n_jobs=1)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_predict(forest, values, made_up, cv=folds, method="predict_proba")[:, 1]
-    return _bootstrap(lambda rows: _auroc(made_up[rows], scores[rows]), len(values))
+    index = np.arange(len(real)) if units is None else units.index
+    # Each made sample was drawn by itself.
+    both = Units.of(np.concatenate([index, index.max() + 1 + np.arange(len(made))]), "sample")
+    return _bootstrap(lambda rows: _auroc(made_up[rows], scores[rows]), both)
 
 
 def trained_on(real: Real, made: Values) -> Interval:
@@ -135,7 +148,7 @@ def trained_on(real: Real, made: Values) -> Interval:
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=PENALTY, max_iter=200).fit(real.scaled(made), real.train_groups)
     right = model.predict(real.scaled(real.test)) == real.test_groups
-    return _bootstrap(lambda rows: float(right[rows].mean()), len(right))
+    return _bootstrap(lambda rows: float(right[rows].mean()), real.test_units)
 
 
 def nearest_distances(train: Values, asked: Values) -> Float[np.ndarray, "samples"]:
@@ -183,26 +196,31 @@ def _spread(count: int, most: int) -> Int[np.ndarray, "chosen"]:
     return sampled(count, 1, most)
 
 
-def _ratio(made: Float[np.ndarray, "samples"], real: Float[np.ndarray, "samples"]) -> Interval:
+def _ratio(made: Float[np.ndarray, "samples"], real: Float[np.ndarray, "samples"], units: Units) -> Interval:
     """Compare medians."""
-    generator = np.random.default_rng(0)
-
-    def drawn(values: Float[np.ndarray, "samples"]) -> Float[np.ndarray, "resamples"]:
-        rows = generator.integers(len(values), size=(RESAMPLES, len(values)))
-        return np.asarray(np.median(values[rows], axis=1))
-
     below = float(np.median(real))
     if below <= 0:
         return Interval.undefined()
-    low, high = np.quantile(drawn(made) / np.maximum(drawn(real), 1e-12), [0.025, 0.975])
-    return Interval(float(np.median(made)) / below, float(low), float(high))
+    whole = float(np.median(made)) / below
+    if units.count < 2:
+        return Interval.undefined(whole)
+    above = [float(np.median(made[rows])) for rows in _resampled(Units.examples(len(made)), seed=1)]
+    under = [float(np.median(real[rows])) for rows in _resampled(units, seed=0)]
+    return percentile_interval(whole, np.array(above) / np.maximum(under, 1e-12))
 
 
-def _bootstrap(figure: Callable[[Any], float], count: int) -> Interval:
-    generator = np.random.default_rng(0)
-    drawn = [figure(generator.integers(count, size=count)) for _ in range(RESAMPLES)]
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Interval(figure(np.arange(count)), float(low), float(high))
+def _bootstrap(figure: Callable[[Any], float], units: Units) -> Interval:
+    whole = figure(np.arange(len(units.index)))
+    if units.count < 2:
+        return Interval.undefined(whole)
+    return percentile_interval(whole, np.array([figure(rows) for rows in _resampled(units, seed=0)]))
+
+
+def _resampled(units: Units, *, seed: int) -> Iterator[Int[np.ndarray, "drawn"]]:
+    """Draw units anew, and name the samples of each as often as it was drawn."""
+    places = np.arange(len(units.index))
+    for weights in resampled_weights(units, resamples=RESAMPLES, seed=seed):
+        yield from (np.repeat(places, row) for row in weights.astype(np.int64))
 
 
 def _auroc(truth: Shaped[np.ndarray, "samples"], scores: Float[np.ndarray, "samples"]) -> float:

@@ -12,7 +12,7 @@ from sklearn.decomposition import FactorAnalysis
 
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler
-from primase.apps.expression_embedding.axes import fitted_components, sampled
+from primase.apps.expression_embedding.axes import MOST_VALUES, fitted_components, sampled
 from primase.apps.expression_embedding.encoding import ProfileEncoder
 from primase.data.examples import Examples
 from primase.data.tasks import Task
@@ -110,7 +110,7 @@ def components_rival(scaler: Scaler, latent: int) -> LinearRival:
         model: LinearModel = fitted_components(values, latent)
         return model
 
-    return LinearRival(PCA_NAME, "Principal components.", scaler, fit, 20_000_000)
+    return LinearRival(PCA_NAME, "Principal components.", scaler, fit, MOST_VALUES)
 
 
 def factors_rival(scaler: Scaler, latent: int) -> LinearRival:
@@ -118,7 +118,7 @@ def factors_rival(scaler: Scaler, latent: int) -> LinearRival:
 
     def fit(values: Values) -> LinearModel:
         most = max(min(latent, len(values) - 1, values.shape[1]), 1)
-        # A fixed number of rounds: what is still to be won then is little.
+        # It stops when a round wins hardly anything, and after so many rounds at the latest.
         model = FactorAnalysis(most, max_iter=FACTOR_ROUNDS, tol=0.1, random_state=0).fit(values)
         return _Regression(model.components_, model.mean_, model.noise_variance_)
 

@@ -10,7 +10,7 @@ from primase.apps.expression.scaling import Scaler
 from primase.apps.expression_embedding.axes import sampled, starting_axes, varimax
 from primase.apps.expression_embedding.choosing import variable_genes
 from primase.apps.expression_embedding.configuration import EmbeddingNetworkSection
-from primase.apps.expression_embedding.encoding import ProfileEncoder
+from primase.apps.expression_embedding.encoding import ProfileEncoder, _Zeros
 from primase.errors import BundleError, ConfigurationError, InputError
 
 SETTINGS = EmbeddingNetworkSection(latent=3, hidden=(8,))
@@ -167,6 +167,27 @@ def test_positive_values_are_measured_as_their_raw_logarithms():
         assert own.positives.means[gene] == pytest.approx(above.mean(), abs=0.02)
         assert own.positives.deviations[gene] == pytest.approx(above.std(), abs=0.02)
         assert own.positives.zeros[gene] == pytest.approx((values[:, gene] == 0).mean())
+
+
+def test_values_that_are_missing_are_neither_zero_nor_above():
+    train = profiles(count=4000)
+    whole = fitted(train).positives
+    gaps = train.values().copy()
+    gaps[np.random.default_rng(5).random(gaps.shape) < 0.4] = np.nan
+    found = fitted(Profiles.of_values(train.genes, gaps)).positives
+    assert whole is not None
+    assert found is not None
+    np.testing.assert_allclose(found.means, whole.means, atol=0.15)
+    np.testing.assert_allclose(found.deviations, whole.deviations, atol=0.15)
+    np.testing.assert_allclose(found.zeros, np.nanmean(gaps == 0, axis=0, where=~np.isnan(gaps)), atol=1e-6)
+
+
+def test_the_share_of_zeros_is_one_of_known_values():
+    values = np.full((100, 9), np.nan, dtype=np.float32)
+    values[:5] = 3
+    values[0, 0] = 0  # 1 in 45 known values, and fewer than 1 in 800 of all
+    train = Profiles.of_values([f"G{number}" for number in range(9)], values)
+    assert _Zeros.count(train).share == pytest.approx(1 / 45)
 
 
 def test_a_gene_that_is_hardly_ever_there_is_taken_to_be_as_others():

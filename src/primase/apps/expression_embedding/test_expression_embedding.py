@@ -2,22 +2,28 @@
 
 import importlib
 import json
+import re
 
 import anndata
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import r2_score, roc_auc_score
 
+from primase.apps.expression import datasets
+from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.simulator import simulate
-from primase.apps.expression_embedding import realness
+from primase.apps.expression_embedding import generating, pages, realness
 from primase.apps.expression_embedding.app import APP
+from primase.apps.expression_embedding.axes import MOST_VALUES
 from primase.apps.expression_embedding.generating import embedding_of
 from primase.apps.expression_embedding.pages import STAGE
-from primase.apps.expression_embedding.workflow import MOST_JUDGED
+from primase.apps.workflow import Labelled
 from primase.configuration import configure
 from primase.data.examples import Examples
+from primase.data.splits import Partition
+from primase.data.tasks import Task
 from primase.errors import ConfigurationError, InputError
 from primase.events import Progress, silent
 
@@ -173,6 +179,21 @@ def test_new_samples_are_the_same_for_the_same_seed(model, tmp_path):
         model.generate(tmp_path / "d.csv", count=2, conditions=("basal",))
 
 
+@pytest.mark.parametrize("which", ["model", "told"])
+def test_a_new_sample_depends_on_the_seed_and_its_place_alone(which, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(generating, "BLOCK", 8)
+    model = request.getfixturevalue(which)
+    model = getattr(model, "model", model)
+    tables = []
+    for count in (5, 10, 23):
+        model.generate(tmp_path / f"{count}.parquet", count=count, seed=1)
+        tables.append(pl.read_parquet(tmp_path / f"{count}.parquet"))
+    assert [len(table) for table in tables] == [5, 10, 23]
+    assert tables[0].equals(tables[1].head(5))
+    assert tables[1].equals(tables[2].head(10))
+    assert not tables[2][8:16].drop("id").equals(tables[2][:8].drop("id"))
+
+
 # Conditions, from a file on disk
 
 
@@ -245,6 +266,65 @@ def test_a_column_that_is_not_there_is_refused(counts, tmp_path):
         primase.train(APP.name, h5ad=counts[0], out=tmp_path / "x", condition_column="batch")
 
 
+def test_what_the_network_was_told_is_said(told, run):
+    page = (told.path / "report.html").read_text()
+    assert "No label was seen in training, except cohort" in page
+    assert "The network is told the cohort of each of these samples, and principal components are not." in page
+    page = (run.path / "report.html").read_text()
+    assert "No label was seen in training." in page
+    assert re.search(r"decides nothing\. Intervals are over \d+ patient", page)
+    assert "principal components are not" not in page
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_condition_that_train_lacks_is_refused_before_training(part):
+    words = np.array(["often"] * 8 + ["rare"], dtype=object)
+    values = np.random.default_rng(0).uniform(1, 5, (9, 4)).astype(np.float32)
+    inputs = Profiles.of_values(list("abcd"), values, words)
+    examples = Examples(np.array([f"s{number}" for number in range(9)], dtype=object), inputs, np.empty((9, 0)))
+    rows = {"train": np.arange(6), "validation": np.array([6]), "test": np.array([7])}
+    rows[part] = np.append(rows[part], 8)
+    partition = Partition(**rows, policy="random", units=np.arange(9))
+    configuration = configure(APP.configuration, {"condition_column": "cohort"})
+    task = Task("generative", inputs.genes)
+    with pytest.raises(InputError, match="cohort") as caught:
+        APP.load().settle(Labelled(examples, task), partition, configuration, silent)
+    assert caught.value.got == "rare (samples s8)"
+    assert caught.value.wanted == "those of train: often"
+    assert "--split" in caught.value.advice
+
+
+def test_genes_that_do_not_vary_in_the_test_do_not_count():
+    truth = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    truth[:, 1] = 0.1
+    truth[3, 2] = np.nan
+    made = truth + 0.5
+    made[3, 2] = 0
+    known = np.delete(np.arange(30), 3)
+    expected = [r2_score(truth[:, 0], made[:, 0]), r2_score(truth[known, 2], made[known, 2])]
+    found = pages._r2(Task("generative", ("a", "b", "c")), truth, made)
+    assert found == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_a_unit_is_named_by_what_is_known_of_it():
+    names = {policy: APP.load().unit_name(policy) for policy in ("group", "random", "given")}
+    assert names == {"group": "group", "random": "sample", "given": "unit"}
+
+
+def test_what_a_data_set_says_of_itself_is_known_without_its_files(monkeypatch):
+    def refuse(listener):
+        raise AssertionError
+
+    monkeypatch.setitem(datasets.DATASETS, "simulated", refuse)
+    monkeypatch.setitem(datasets.SETTINGS, "simulated", {"label_column": ("kind",)})
+    configuration = configure(APP.configuration, {"dataset": "simulated", "latent": 2})
+    values = np.random.default_rng(0).uniform(1, 5, (9, 4)).astype(np.float32)
+    kinds = {"kind": np.array(["x"] * 9, dtype=object)}
+    ids = np.array([f"s{number}" for number in range(9)], dtype=object)
+    train = Examples(ids, Profiles.of_values(list("abcd"), values), np.empty((9, 0)), covariates=kinds)
+    assert APP.load().fit_encoder(train, configuration).label_columns == ("kind",)
+
+
 def test_the_embedding_of_the_bundle_is_that_of_the_network(told, counts, tmp_path):
     model = told.model
     model.embed(tmp_path / "e.parquet", counts[0])
@@ -270,7 +350,7 @@ def test_large_files_are_judged_on_few_samples():
     ids = np.broadcast_to(np.array(["x"], dtype=object), (1_000_000,))
     examples = Examples(ids, Inputs(), np.broadcast_to(np.float32(0), (1_000_000, 0)))
     shares = workflow.fractions(examples, configuration)
-    assert shares.test * 1_000_000 * 1000 == pytest.approx(MOST_JUDGED)
+    assert shares.test * 1_000_000 * 1000 == pytest.approx(MOST_VALUES)
 
 
 def test_what_is_said_in_metrics_can_be_read(run):

@@ -56,13 +56,17 @@ def learn(network, batch, steps=200, rate=3e-3):
     return losses
 
 
-def test_training_begins_at_principal_components():
-    own, network, encoded, _ = built()
+@pytest.mark.parametrize("heads", ["linear", "relu"])
+@pytest.mark.parametrize("scaling", ["zscore", "none", "quantile"])
+def test_training_begins_at_principal_components(scaling, heads):
+    own, network, encoded, _ = built(scaling=scaling, heads=heads)
     batch = encoded.batch(np.arange(60))
     pca = components_rival(own.scaler, 3).fit_to(profiles())
     with torch.no_grad():
-        expected = pca.model.transform(batch["values"].numpy()) @ pca.model.components_
+        expected = pca.model.inverse_transform(pca.model.transform(batch["values"].numpy()))
         torch.testing.assert_close(network.eval()(**batch), torch.from_numpy(expected).float(), atol=1e-4, rtol=0)
+        if heads == "linear":
+            torch.testing.assert_close(network.embed(**batch)[0].mean(dim=0), torch.zeros(3), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("condition", [False, True], ids=["untold", "told"])
@@ -205,8 +209,9 @@ def test_the_gaussians_are_fitted_before_each_validation():
     callback.on_validation_start(Trainer(0), Module(network))
     mean, _, groups = latent_of(network, [encoded.batch(np.arange(60))])
     np.testing.assert_allclose(network.prior.means[1, 0].numpy(), mean[groups == 1].mean(axis=0), atol=1e-5)
-    _, network, encoded, _ = built(prior="standard")
+    _, network, encoded, _ = built(prior="standard", condition=True, count=61)
     PriorFit(encoded).on_validation_start(Trainer(0), Module(network))
+    np.testing.assert_allclose(network.prior.shares.sum(dim=1), [31 / 61, 30 / 61], rtol=1e-5)
     torch.testing.assert_close(network.prior.factors[0, 0], torch.diag(network.spread))
 
 

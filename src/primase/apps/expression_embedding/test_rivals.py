@@ -9,18 +9,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler
 from primase.apps.expression_embedding import realness as asking
-from primase.apps.expression_embedding.labels import label_figures
+from primase.apps.expression_embedding.labels import label_figures, units_of
 from primase.apps.expression_embedding.realness import (
     Real,
     forest_auroc,
     gaussians,
     nearest_distances,
     realness,
+    trained_on,
 )
 from primase.apps.expression_embedding.rivals import MeansRival, TotalProbe, components_rival, factors_rival, probes
 from primase.apps.expression_embedding.test_encoding import profiles
 from primase.data.examples import Examples
 from primase.data.tasks import Task
+from primase.evaluation.intervals import Units
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +142,58 @@ def test_distances_are_those_of_the_nearest():
     np.testing.assert_allclose(nearest_distances(train, asked), expected, atol=1e-6)
 
 
+def test_intervals_are_drawn_over_patients():
+    judged, (train, test) = real()
+    few = Units.of(np.arange(len(test)) // 15, "patient")
+    together = Real.of(train, test, (judged.train_groups, judged.test_groups), judged.scaled, few)
+    # A whole patient is like the made ones, or is not.
+    made = np.where((few.index % 2 == 0)[:, None], judged.test, judged.test + 3)
+
+    def make(groups, seed):
+        return made if len(groups) == len(made) else train.values()
+
+    alone, grouped = (realness(one, {"made": make}, conditioned=True)["made"] for one in (judged, together))
+    assert alone.keys() == grouped.keys()
+    for name in alone:
+        assert grouped[name].value == pytest.approx(alone[name].value)
+        assert (grouped[name].low, grouped[name].high) != (alone[name].low, alone[name].high)
+    one = Real.of(train, test, (judged.train_groups, judged.test_groups), judged.scaled, Units.of(few.index * 0, "x"))
+    assert not trained_on(one, train.values()).has_bounds
+
+
 # What neighbours know
+
+
+def labelled(count, words, groups=None):
+    inputs = Profiles.of_values(["a"], np.zeros((count, 1), dtype=np.float32))
+    ids = np.arange(count).astype(object)
+    return Examples(ids, inputs, np.empty((count, 0)), groups=groups or {}, covariates={"side": words})
+
+
+def test_intervals_of_labels_are_drawn_over_patients():
+    sides = np.repeat(np.array(["left", "right"], dtype=object), 60)
+    points = (sides == "right")[:, None].astype(float)
+    wrong = points.copy()
+    wrong[:30] = 1  # of the six patients one and a half are wrong
+    widths, patients = [], np.arange(120) // 20
+    for groups in (None, {"patient": patients}):
+        parts = {"train": labelled(120, sides), "test": labelled(120, sides, groups)}
+        both = {"train": points, "test": wrong}
+        found = label_figures("side", parts, both, {"train": points, "test": points})
+        widths.append(found.network.high - found.network.low)
+    assert widths[1] > 2 * widths[0]
+    assert units_of(parts["test"]).statement.startswith("Intervals are over 6 patients")
+
+
+def test_neighbours_are_sought_all_over_train(monkeypatch):
+    monkeypatch.setattr("primase.apps.expression_embedding.labels.MOST_KNOWN", 20)
+    sides = np.repeat(np.array(["left", "right"], dtype=object), 60)
+    points = (sides == "right")[:, None].astype(float)
+    both = {"train": points, "test": points}
+    parts = {part: labelled(120, sides) for part in both}
+    found = label_figures("side", parts, both, both)
+    assert found is not None, "the first rows alone are of one kind"
+    assert (found.levels, found.network.value) == (2, 1)
 
 
 def test_neighbours_are_those_of_scikit_learn():

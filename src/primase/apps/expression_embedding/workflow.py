@@ -13,13 +13,14 @@ from jaxtyping import Float, Shaped
 from torch import nn
 
 from primase.apps.expression import auditing
-from primase.apps.expression.datasets import DATASETS
+from primase.apps.expression.datasets import with_own_settings
 from primase.apps.expression.expressed import only_expressed
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression.reading import ReadProfiles, read_profiles, resolve, stream_profiles
+from primase.apps.expression.reading import ReadProfiles, read_profiles, stream_profiles
 from primase.apps.expression.simulator import simulate
 from primase.apps.expression.splitting import choose_policy, split_units
 from primase.apps.expression_embedding import pages
+from primase.apps.expression_embedding.axes import MOST_VALUES
 from primase.apps.expression_embedding.choosing import variable_genes
 from primase.apps.expression_embedding.configuration import EmbeddingConfiguration, EmbeddingData
 from primase.apps.expression_embedding.encoding import ProfileEncoder, profile_encoder, shown
@@ -39,14 +40,12 @@ from primase.data.splits import Fractions, Groups, Part, Partition
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.baselines import Rival
-from primase.events import Listener, silent
+from primase.events import Listener
 from primase.predictor.predictor import Predictor
 from primase.report.run import Insights
 from primase.training.fit import FitOptions
 
 TASK: Final = "generative"
-MOST_JUDGED: Final = 20_000_000
-"""So many values are judged at most, in validation and in test each: predictions of all of them are held at once."""
 
 
 @final
@@ -67,16 +66,23 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
         configuration: EmbeddingConfiguration,
         listener: Listener,
     ) -> Labelled[Profiles]:
-        """Choose the genes that vary most in train."""
+        """Choose the genes that vary most in train.
+
+        Raises
+        ------
+        InputError
+            If a condition is in validation or test and not in train.
+        """
         del listener
         examples = labelled.examples
+        _check_conditions(examples, partition, configuration.data.condition_column)
         train = examples.inputs.take(partition.train)
         candidates = only_expressed(train, configuration.data.minimum_expressed)
         genes, finding = variable_genes(candidates, configuration.network.genes, among=len(train.columns))
         findings = [*labelled.findings, finding]
         judged = max(len(partition.validation), len(partition.test))
-        usual = configuration.split.test_fraction * len(examples)
-        if examples.parts is None and judged < 0.9 * usual:
+        usual = Workflow.fractions(self, examples, configuration).test
+        if examples.parts is None and self.fractions(examples, configuration).test < usual:
             text = (
                 f"Validation and test have {judged:,} samples at most, fewer than their usual share, so that what is "
                 "reconstructed of them fits in memory. All others are trained on."
@@ -88,7 +94,7 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
         """Keep validation and test so small that all of their reconstructions fit in memory."""
         usual = super().fractions(examples, configuration)
         genes = min(len(examples.inputs.columns), configuration.network.genes)
-        most = MOST_JUDGED / genes / max(len(examples), 1)
+        most = MOST_VALUES / genes / max(len(examples), 1)
         return Fractions(min(usual.validation, most), min(usual.test, most))
 
     def truth(self, examples: Examples[Profiles]) -> Float[np.ndarray, "examples genes"]:
@@ -103,9 +109,7 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
             profile_encoder(predictor.encoder),
             _as_known(configuration.data, profile_encoder(predictor.encoder)),
         )
-        if data.scale == "auto":
-            data = data.model_copy(update={"scale": "raw" if own.raw else "log"})
-        found = read_profiles(data, listener)
+        found = read_profiles(data, listener, learned_raw=own.raw)
         inputs, findings = _with_genes(found.profiles, own.genes, data)
         examples = _conditioned(replace(found.examples(), inputs=inputs), data)
         return Labelled(examples, predictor.task, [*found.findings, *findings])
@@ -133,7 +137,8 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
 
     def unit_name(self, policy: str) -> str:
         """Name what a split keeps together."""
-        return "group" if policy == "group" else "sample"
+        # Parts that are given may hold single samples, or groups of them.
+        return {"group": "group", "random": "sample"}.get(policy, "unit")
 
     def policy(self, examples: Examples[Profiles], configuration: EmbeddingConfiguration) -> str:
         """Say what ``auto`` stands for."""
@@ -156,7 +161,8 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
         listener: Listener,
     ) -> list[Finding]:
         """Look for patients on both sides, twins, confounded batches, and genes that give a label away."""
-        labels = resolve(configuration.data, DATASETS, listener).label_column
+        del listener
+        labels = with_own_settings(configuration.data).label_column
         return auditing.audit_expression(labelled.examples, labels, partition)
 
     def kinship(self, examples: Examples[Profiles], partition: Partition, listener: Listener) -> Kinship | None:
@@ -166,7 +172,7 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
 
     def fit_encoder(self, train: Examples[Profiles], configuration: EmbeddingConfiguration) -> ProfileEncoder:
         """Fit the scaler, and the principal components that the network builds on."""
-        labels = resolve(configuration.data, DATASETS, silent).label_column
+        labels = with_own_settings(configuration.data).label_column
         known = tuple(name for name in labels if name in train.covariates)
         fitted = ProfileEncoder.fit(train.inputs, configuration.network, configuration.data.condition_column)
         return replace(fitted, label_columns=known)
@@ -264,6 +270,26 @@ def _conditioned(examples: Examples[Profiles], data: EmbeddingData) -> Examples[
         what = f"a sample has no {column}, which the network is to be told"
         raise InputError(what, where=f"sample {examples.ids[empty]!r}", wanted=f"a word in column {column!r}")
     return replace(examples, inputs=examples.inputs.with_condition(words))
+
+
+def _check_conditions(examples: Examples[Profiles], partition: Partition, column: str | None) -> None:
+    words = examples.inputs.condition
+    if words is None:
+        return
+    known = {str(word) for word in words[partition.train].tolist()}
+    rows = np.concatenate([partition.validation, partition.test])
+    strange = [(str(word), row) for word, row in zip(words[rows].tolist(), rows.tolist(), strict=True)]
+    strange = [(word, row) for word, row in strange if word not in known]
+    if strange:
+        what = f"a {column} is in validation or test and not in train, so that the network cannot be told of it"
+        samples = shown([str(examples.ids[row]) for _, row in strange], 5)
+        raise InputError(
+            what,
+            where="--condition-column",
+            got=f"{shown(sorted({word for word, _ in strange}))} (samples {samples})",
+            wanted=f"those of train: {shown(sorted(known))}",
+            advice="Merge rare words into one, or divide otherwise, such as with --split random.",
+        )
 
 
 def _first_empty(words: Shaped[np.ndarray, "examples"]) -> int | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler, ScalingMethod
-from primase.bio.expression import Expression, JoinedStore, ValueStore, to_file
+from primase.bio.expression import is_raw, to_file
 from primase.data.encoding import Batch, Encoder, EncoderState, Targets, Values
 from primase.data.examples import Examples, Indices
 from primase.evaluation.ridge import RidgePath, chosen_strengths
@@ -216,13 +216,6 @@ class InferenceEncoder(Encoder[Profiles]):
             ridge=ridge,
             bins=bins,
         )
-
-
-def is_raw(store: ValueStore) -> bool:
-    """Tell whether log2(x + 1) was taken of the values of the files behind a store."""
-    if isinstance(store, JoinedStore):
-        return is_raw(store.stores[0])
-    return isinstance(store, Expression) and store.raw
 
 
 def inference_encoder(encoder: Encoder[Profiles]) -> InferenceEncoder:

@@ -13,7 +13,6 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no annotations
 
-from primase.apps.expression.expressed import expressed_share
 from primase.apps.expression.profiles import Profiles
 from primase.bio.reading import open_text
 from primase.data.audit import Finding
@@ -175,27 +174,31 @@ class CandidateFacts:
 
 
 def candidate_facts(train: Profiles, landmarks: Sequence[str], candidates: Sequence[str]) -> CandidateFacts:
-    """Measure the candidates on train, some hundred genes at a time.
+    """Measure the candidates on train, in one pass over its samples.
 
     Correlations are over at most some thousand samples, evenly spread.
     """
     rows = np.unique(np.linspace(0, len(train) - 1, CLUSTERED_SAMPLES).round().astype(np.int64))
     measured, varies = _gene_profiles(train.only(landmarks).values(rows))
     places = np.flatnonzero(varies)
-    columns: dict[str, list[np.ndarray]] = {"constant": [], "expressed": [], "nearest": [], "landmark": []}
-    for genes in runs(candidates):
-        values = train.only(genes).values()
-        columns["constant"].append(is_constant(values))
-        columns["expressed"].append(expressed_share(values))
-        nearest, landmark = np.zeros(len(genes)), np.zeros(len(genes), dtype=np.int64)
-        own, own_varies = _gene_profiles(values[rows])
+    asked = train.only(candidates)
+    low, high = np.full(len(candidates), np.inf), np.full(len(candidates), -np.inf)
+    above, known = np.zeros(len(candidates)), np.zeros(len(candidates))
+    for _, values in asked.blocks():
+        low = np.fmin(low, np.fmin.reduce(values, axis=0))
+        high = np.fmax(high, np.fmax.reduce(values, axis=0))
+        above += (values > 0).sum(axis=0)
+        known += (~np.isnan(values)).sum(axis=0)
+    spread = asked.values(rows)
+    nearest, landmark = np.zeros(len(candidates)), np.zeros(len(candidates), dtype=np.int64)
+    for start in range(0, len(candidates), GENES_AT_ONCE):
+        own, own_varies = _gene_profiles(spread[:, start : start + GENES_AT_ONCE])
         if len(measured) and own_varies.any():
             correlations = np.abs(own @ measured.T)
-            nearest[own_varies] = correlations.max(axis=1)
-            landmark[own_varies] = places[correlations.argmax(axis=1)]
-        columns["nearest"].append(nearest)
-        columns["landmark"].append(landmark)
-    return CandidateFacts(**{name: np.concatenate(parts) for name, parts in columns.items()})
+            varying = start + np.flatnonzero(own_varies)
+            nearest[varying] = correlations.max(axis=1)
+            landmark[varying] = places[correlations.argmax(axis=1)]
+    return CandidateFacts(_between(low, high), above / np.maximum(known, 1), nearest, landmark)
 
 
 def is_constant(values: Float[np.ndarray, "samples genes"]) -> Bool[np.ndarray, "genes"]:
@@ -203,6 +206,11 @@ def is_constant(values: Float[np.ndarray, "samples genes"]) -> Bool[np.ndarray, 
     known = ~np.isnan(values)
     low = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
     high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    return _between(low, high)
+
+
+def _between(low: Float[np.ndarray, "genes"], high: Float[np.ndarray, "genes"]) -> Bool[np.ndarray, "genes"]:
+    """Tell which genes are constant, by their lowest and highest values (inf and -inf of those never known)."""
     varies = (high > low) & (high - low > 1e-6 * np.maximum(np.abs(high), 1e-6))
     return np.asarray(~varies)
 

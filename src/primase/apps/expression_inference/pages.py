@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from primase.apps.expression.profiles import Profiles
+from primase.apps.expression.scaling import ScalingMethod
 from primase.apps.expression_inference.encoding import InferenceEncoder, inference_encoder
 from primase.apps.expression_inference.explaining import average_slopes, best_told
 from primase.apps.expression_inference.landmarks import shown
@@ -32,10 +33,17 @@ SHOWN_VALUES: Final = 8
 
 _HOW: Final = (
     "The contribution of a landmark is how far the inferred value falls when the landmark is at its mean of train "
-    "instead of what was measured, all others being as they are. It is in standard deviations of the inferred gene "
-    "(units of the network, where --scaling is another). What speaks for a high value is not therefore its cause: "
-    "genes that go up and down together stand for each other."
+    "instead of what was measured, all others being as they are. What speaks for a high value is not "
+    "therefore its cause: genes that go up and down together stand for each other."
 )
+
+_UNITS: Final[dict[ScalingMethod, tuple[str, str]]] = {
+    "zscore": ("standard deviation", "standard deviations"),
+    "minmax": ("range in train", "ranges in train"),
+    "quantile": ("normal score", "normal scores"),
+    "none": ("unit", "units"),
+}
+"""What one is on the scale of the network, and what several are."""
 
 
 def columns(inputs: Profiles, encoder: InferenceEncoder) -> pl.DataFrame:
@@ -45,12 +53,12 @@ def columns(inputs: Profiles, encoder: InferenceEncoder) -> pl.DataFrame:
     return pl.DataFrame({"missing_landmarks": missing}) if missing.any() else pl.DataFrame()
 
 
-def insights(predictor: Predictor[Profiles], test: Examples[Profiles]) -> list[Section]:
+def insights(predictor: Predictor[Profiles], train: Examples[Profiles], test: Examples[Profiles]) -> list[Section]:
     """Map the landmarks that drive the targets which are told best, and say how often bins are right."""
     own = inference_encoder(predictor.encoder)
     blocks: list[Block] = [*_map(predictor, own, test)]
     if own.bins is not None:
-        blocks.append(_bins(predictor, own, test))
+        blocks.append(_bins(predictor, own, train, test))
     return [Section("Which landmarks drive which genes", blocks)]
 
 
@@ -71,7 +79,7 @@ def _map(predictor: Predictor[Profiles], own: InferenceEncoder, test: Examples[P
         [names[row] for row in rows.tolist()],
         [own.landmarks[place] for place in strongest[places].tolist()],
         title="Landmarks (columns) that drive inferred genes (rows)",
-        quantity="standard deviations of the gene per standard deviation of the landmark",
+        quantity=f"{_UNITS[own.outputs.method][1]} of the gene per {_UNITS[own.inputs.method][0]} of the landmark",
     )
     return [Paragraph(text), figure, _drivers(own, names, slopes)]
 
@@ -99,7 +107,9 @@ def _drivers(own: InferenceEncoder, names: list[str], slopes: Float[np.ndarray, 
     return Table(header, rows, "The genes that the landmarks tell best.", note)
 
 
-def _bins(predictor: Predictor[Profiles], own: InferenceEncoder, test: Examples[Profiles]) -> Paragraph:
+def _bins(
+    predictor: Predictor[Profiles], own: InferenceEncoder, train: Examples[Profiles], test: Examples[Profiles]
+) -> Paragraph:
     """Say how often the likeliest bin is the right one."""
     truth = torch.from_numpy(np.asarray(own.encode_targets(test.targets), dtype=np.float32))
     known = ~torch.isnan(truth)
@@ -114,28 +124,47 @@ def _bins(predictor: Predictor[Profiles], own: InferenceEncoder, test: Examples[
             bins = members[0].bin_of(truth[part])
             right += int(((logits.argmax(dim=2) == bins) & known[part]).sum())
     count = members[0].bins
-    share = f"{right / total:.1%}".replace("%", " %")
+    share, usual = (f"{part:.1%}".replace("%", " %") for part in (right / total, _fullest(own, train)))
     text = (
-        f"The network was trained to tell in which of {count} bins of equally many training samples a value lies. The "
-        f"likeliest bin is the right one for {share} of the test values; guessing would give {100 / count:.0f} %. What "
-        "is predicted is the mean over the bins, weighted by their probabilities."
+        f"The network was trained to tell in which of {count} bins a value lies, cut at the quantiles of train. The "
+        f"likeliest bin is the right one for {share} of the test values; the fullest bin of each gene holds {usual} of "
+        "its training values (mean over the genes), which is what guessing it would give. What is predicted is the "
+        "mean over the bins, weighted by their probabilities."
     )
     return Paragraph(text)
 
 
-def explanation(attribution: Attribution, examples: Examples[Profiles], asked: list[str]) -> list[Section]:
+def _fullest(own: InferenceEncoder, train: Examples[Profiles]) -> float:
+    """Return the share of training values in the fullest bin of each target, in the mean over targets.
+
+    Where many values are the same, such as zero, it is far above one over the number of bins.
+    """
+    assert own.bins is not None
+    scaled = own.encode_targets(train.targets)
+    shares = []
+    for column, edges in zip(scaled.T, own.bins.edges, strict=True):
+        known = column[~np.isnan(column)]
+        if len(known):
+            shares.append(np.bincount(np.searchsorted(edges, known, side="right")).max() / len(known))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def explanation(
+    attribution: Attribution, own: InferenceEncoder, examples: Examples[Profiles], asked: list[str]
+) -> list[Section]:
     """Show for the first samples which landmarks speak for a high or low value of each gene."""
     blocks: list[Block] = [Paragraph(f"{_HOW} Explained are: {shown(asked)}.")]
+    quantity = f"effect on the value, in {_UNITS[own.outputs.method][1]}"
     table = attribution.of(ABLATION)
     pairs = [(name, gene) for name in examples.ids.tolist() for gene in asked][:SHOWN_VALUES]
     for name, gene in pairs:
-        own = table.filter((pl.col("id") == name) & (pl.col("target") == gene))
+        rows = table.filter((pl.col("id") == name) & (pl.col("target") == gene))
         blocks.append(
             contributions(
-                own["feature"].to_list(),
-                own["value"].to_list(),
+                rows["feature"].to_list(),
+                rows["value"].to_list(),
                 title=f"{name}: what speaks for a high or low value of {gene}",
-                quantity="effect on the value, in standard deviations",
+                quantity=quantity,
             )
         )
     if attribution.check is not None:

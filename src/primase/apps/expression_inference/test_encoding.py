@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import METHODS, ScalingMethod
-from primase.apps.expression_inference.encoding import FittedRidge, InferenceEncoder, is_raw
-from primase.bio.expression import DenseMatrix, Expression, JoinedStore
+from primase.apps.expression_inference.encoding import FittedRidge, InferenceEncoder
+from primase.bio.expression import DenseMatrix, Expression
 from primase.data.encoding import EncoderState
 from primase.data.examples import Examples
 from primase.evaluation.ridge import RidgePath
@@ -46,13 +46,6 @@ def test_files_get_what_files_had(*, raw: bool) -> None:
     assert own.raw is raw
     expected = [[7.0]] if raw else [[3.0]]
     np.testing.assert_allclose(own.to_file(np.array([[3.0]])), expected)
-
-
-def test_the_scale_of_joined_files_is_known() -> None:
-    store = examples(raw=True).inputs.store
-    assert is_raw(JoinedStore.of([store, store], store.genes))
-    plain = examples().inputs.store
-    assert not is_raw(JoinedStore.of([plain], plain.genes))
 
 
 def test_the_order_of_genes_does_not_matter() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,9 +11,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from primase.apps.expression.profiles import Profiles
+from primase.apps.expression.scaling import ScalingMethod
 from primase.apps.expression_inference import pages
 from primase.apps.expression_inference.configuration import InferenceNetworkSection
-from primase.apps.expression_inference.encoding import InferenceEncoder
+from primase.apps.expression_inference.encoding import InferenceEncoder, inference_encoder
 from primase.apps.expression_inference.explaining import (
     ASKED,
     average_slopes,
@@ -50,10 +53,10 @@ def predictor() -> Predictor[Profiles]:
     return trained(loss="absolute", residual=True)
 
 
-def trained(*, loss: str, residual: bool) -> Predictor[Profiles]:
+def trained(*, loss: str, residual: bool, scaling: ScalingMethod = "zscore") -> Predictor[Profiles]:
     data = planted()
     settings = InferenceNetworkSection(hidden=(32,), loss=loss, residual=residual, noise=0.1, dropout=0.1)
-    own = InferenceEncoder.fit(data, "zscore", residual=residual, bins=10 if loss == "bins" else 0)
+    own = InferenceEncoder.fit(data, scaling, residual=residual, bins=10 if loss == "bins" else 0)
     torch.manual_seed(0)
     network = build_network(own, settings)
     options = fit_options(own, own.encode(data.inputs), settings)
@@ -150,19 +153,47 @@ def test_average_slopes_are_those_of_finite_differences(predictor: Predictor[Pro
 
 
 def test_the_report_maps_landmarks_and_genes(predictor: Predictor[Profiles]) -> None:
-    (section,) = pages.insights(predictor, planted(40, seed=4))
+    (section,) = pages.insights(predictor, planted(), planted(40, seed=4))
     figure = next(block for block in section.blocks if block.element == "figure")
     for name in ("FIRST", "SECOND", "L0", "L5"):
         assert name in str(figure.svg)  # type: ignore[union-attr]  # it is a figure
 
 
+@pytest.mark.parametrize(
+    ("scaling", "unit", "units"),
+    [
+        ("zscore", "standard deviation", "standard deviations"),
+        ("minmax", "range in train", "ranges in train"),
+        ("none", "unit", "units"),
+    ],
+)
+def test_figures_name_the_unit_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, scaling: ScalingMethod, unit: str, units: str
+) -> None:
+    scaled = trained(loss="absolute", residual=True, scaling=scaling)
+    said: list[str] = []
+    monkeypatch.setattr(pages, "heatmap", lambda *_, quantity, **__: said.append(quantity))
+    monkeypatch.setattr(pages, "contributions", lambda *_, quantity, **__: said.append(quantity))
+    new = planted(3, seed=6)
+    pages.insights(scaled, planted(), new)
+    found, asked = explain_targets(scaled, new, silent)
+    pages.explanation(found, inference_encoder(scaled.encoder), new, asked)
+    assert {*said} == {f"{units} of the gene per {unit} of the landmark", f"effect on the value, in {units}"}
+
+
 def test_the_report_says_how_often_bins_are_right() -> None:
     with_bins = trained(loss="bins", residual=False)
     test = planted(200, seed=5)
-    (section,) = pages.insights(with_bins, test)
+    train = planted()
+    train.targets[:, 0] = np.where(train.targets[:, 0] < 0.3, 0, train.targets[:, 0])  # most are zero
+    own = InferenceEncoder.fit(train, "zscore", residual=False, bins=10)
+    zeros = float((train.targets[:, 0] == 0).mean())
+    (section,) = pages.insights(replace(with_bins, encoder=own), train, test)
     text = next(block.text for block in section.blocks if block.element == "paragraph" and "10 bins" in block.text)
-    own, member = with_bins.encoder, with_bins.members[0]
-    assert isinstance(own, InferenceEncoder)
+    said = float(text.partition("holds ")[2].partition(" %")[0]) / 100
+    # The bin of the zeros may reach up to the next border; the other two genes have ten equal bins.
+    assert (zeros + 0.2) / 3 - 0.001 <= said <= (zeros + 0.1 + 0.2) / 3 + 0.001
+    member = with_bins.members[0]
     assert isinstance(member, InferenceNetwork)
     with torch.inference_mode():
         logits = member.bin_logits(own.encode(test.inputs).values)
@@ -174,7 +205,7 @@ def test_the_report_says_how_often_bins_are_right() -> None:
 def test_the_page_shows_samples_one_by_one(predictor: Predictor[Profiles]) -> None:
     new = planted(3, seed=6)
     found, asked = explain_targets(predictor, new, silent)
-    (section,) = pages.explanation(found, new, asked)
+    (section,) = pages.explanation(found, inference_encoder(predictor.encoder), new, asked)
     captions = [block.caption for block in section.blocks if block.element == "figure"]
     assert captions[0].startswith("S0: what speaks for") or captions[0].startswith("s0: what speaks for")
     assert len(captions) == 8

@@ -14,7 +14,7 @@ import pytest
 from primase.apps.discovery import application_named
 from primase.configuration import configure
 from primase.errors import InputError
-from primase.events import Notice
+from primase.events import Notice, silent
 
 primase = importlib.import_module("primase")  # the rooms above are not imported from here
 pipeline = importlib.import_module("primase.pipeline")
@@ -236,8 +236,20 @@ def test_contradictions_are_refused(trained: Trained, settings: dict[str, Any], 
         audited({**trained.settings, **settings})
 
 
-def test_a_simulator_of_samples_writes_a_list_of_landmarks(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_samples_on_another_scale_are_doubted(trained: Trained, tmp_path: Path) -> None:
+    genes = trained.table.columns[4:]
+    path = write(trained.table.with_columns((pl.col(genes) + 1).log(2)), tmp_path / "log.tsv")
+    application = application_named(NAME)
+    configuration = configure(application.configuration, {"table": path})
+    found = application.load().read_new(configuration, trained.run.model.predictor, silent)
+    assert "model has learned from raw" in next(one.text for one in found.findings if one.finding == "another scale")
+
+
+def test_units_of_given_parts_are_no_groups() -> None:
+    workflow = application_named(NAME).load()
+    assert [workflow.unit_name(policy) for policy in ("random", "group", "given")] == ["sample", "group", "unit"]
+
+
+def test_a_simulator_of_samples_writes_a_list_of_landmarks(trained: Trained) -> None:
     assert trained.truth["inputs"][-2:] == ["--landmarks", "landmarks.txt"]
     assert len(landmark_lines(trained.folder)) == 48

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from primase.apps.expression_inference.landmarks import (
     candidate_facts,
     choose_landmarks,
     choose_targets,
+    is_constant,
     present,
     read_gene_list,
 )
+from primase.bio.expression import DenseMatrix, Expression
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError, InputError
@@ -134,6 +137,30 @@ def test_near_copies_are_left_out_on_request() -> None:
     assert list(asked.targets) == kept
     assert "COPY" not in asked.targets
     assert "left out" in next(finding.text for finding in asked.findings if finding.finding == "give-aways")
+
+
+def test_candidates_are_measured_in_one_pass_over_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = factors().values()
+    table[:, 3] = np.nan
+    table[::2, 4] = np.nan
+    table[:, 5] = np.where(np.arange(len(table)) < 10, 1, 0)
+    table[:, 6] = 7
+    names = [f"G{place}" for place in range(table.shape[1])]
+    read: list[int] = []
+    whole = DenseMatrix(table)
+    matrix = Mock(shape=table.shape, rows=lambda rows: (read.append(len(rows)), whole.rows(rows))[1])
+    profiles = Profiles.whole(Expression(matrix, tuple(names), raw=False))
+    monkeypatch.setattr("primase.apps.expression_inference.landmarks.GENES_AT_ONCE", 2)
+    monkeypatch.setattr("primase.apps.expression.profiles.BLOCK", 30)
+    facts = candidate_facts(profiles, names[:2], names[2:])
+    assert sum(read) == 3 * len(table)  # the landmarks, the pass, and the samples of which correlations are taken
+    np.testing.assert_array_equal(facts.constant, is_constant(table[:, 2:]))
+    assert facts.constant[[1, 4]].all()
+    known = ~np.isnan(table[:, 2:])
+    np.testing.assert_allclose(facts.expressed, (table[:, 2:] > 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    correlations = np.abs(np.corrcoef(table[:, [0, 1, 2, *range(7, len(names))]].T))[2:, :2]
+    np.testing.assert_allclose(facts.nearest[[0, *range(5, len(names) - 2)]], correlations.max(axis=1), atol=1e-5)
+    np.testing.assert_array_equal(facts.landmark[[0, *range(5, len(names) - 2)]], correlations.argmax(axis=1))
 
 
 def test_nothing_left_to_infer_is_refused() -> None:

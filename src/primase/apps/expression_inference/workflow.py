@@ -66,9 +66,7 @@ class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
     ) -> Labelled[Profiles]:
         """Read new profiles on the scale of training; genes that a file lacks are not judged."""
         own, data = inference_encoder(predictor.encoder), configuration.data
-        if data.scale == "auto":
-            data = data.model_copy(update={"scale": "raw" if own.raw else "log"})
-        found = read_profiles(data, listener)
+        found = read_profiles(data, listener, learned_raw=own.raw)
         where = str(data.dataset or data.h5ad or data.table)
         examples, findings = as_known(
             found.examples(), own.landmarks, predictor.task, missing_genes=data.missing_genes, where=where
@@ -95,7 +93,7 @@ class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
 
     def unit_name(self, policy: str) -> str:
         """Name one such unit."""
-        return "sample" if policy == "random" else "group"
+        return {"random": "sample", "group": "group"}.get(policy, "unit")
 
     def policy(self, examples: Examples[Profiles], configuration: InferenceConfiguration) -> str:
         """Take the parts as given, else groups where there are any, else draw."""
@@ -175,14 +173,14 @@ class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
     def explain(self, predictor: Predictor[Profiles], examples: Examples[Profiles], listener: Listener) -> Explanation:
         """Say which landmarks drive the inferred values of some genes."""
         found, asked = explain_targets(predictor, examples, listener)
-        return Explanation(found, pages.explanation(found, examples, asked))
+        return Explanation(found, pages.explanation(found, inference_encoder(predictor.encoder), examples, asked))
 
     def insights(
         self, predictor: Predictor[Profiles], parts: Mapping[Part, Examples[Profiles]], listener: Listener
     ) -> Insights:
         """Map which landmarks drive which genes."""
         del listener
-        return Insights(pages.insights(predictor, parts["test"]))
+        return Insights(pages.insights(predictor, parts["train"], parts["test"]))
 
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
         """Write profiles in which the factors behind all genes are known, and a list of landmarks."""
