@@ -79,7 +79,8 @@ def groups_of(
 
 
 def _of_words(data: ExpressionData, names: Sequence[str]) -> list[Finding]:
-    known = {*data.label_column, data.group_column}
+    # The embedding may be told a column, and says so itself.
+    known = {*data.label_column, data.group_column, getattr(data, "condition_column", None)}
     others = [name for name in names if name not in known]
     if not others:
         return []

@@ -184,9 +184,9 @@ def _realness(
 
 def _real_section(own: ProfileEncoder, found: Mapping[str, Mapping[str, Interval]]) -> Section:
     names = {
-        "forest_auroc": "Told from real by a forest (AUROC)",
-        "relative_distance": "Distance to train, relative",
-        "trained_on_generated_accuracy": f"Trained on them, {own.condition_column} of real ones right",
+        "forest_auroc": "Told from real (AUROC)",
+        "relative_distance": "Distance",
+        "trained_on_generated_accuracy": "Trained on them (accuracy)",
     }
     asked = [name for name in names if any(name in figures for figures in found.values())]
     rows = [
