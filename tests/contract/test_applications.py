@@ -160,6 +160,11 @@ def test_configuration_survives_a_file(rehearsal, tmp_path):
     assert again != configure(rehearsal.application.configuration, rehearsal.settings)
 
 
+def test_configuration_survives_a_bundle(rehearsal):
+    configuration = rehearsal.application.configuration()
+    assert rehearsal.application.configuration.model_validate(configuration.model_dump(mode="json")) == configuration
+
+
 def test_the_configuration_of_a_bundle_trains_it_again(rehearsal, run):
     again = configure(rehearsal.application.configuration, {}, file=run.path / "config.toml")
     assert again == configure(rehearsal.application.configuration, rehearsal.settings)

@@ -47,7 +47,7 @@ class Configuration(Section):
     split: SplitSection = SplitSection()
     network: Section = Section()
     training: TrainingConfiguration = TrainingConfiguration()
-    remedies: Section = RemediesSection()
+    remedies: RemediesSection = RemediesSection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,4 +107,4 @@ class InferenceConfiguration(ExpressionConfiguration):
         members=3,
         cpu_threads=1,
     )
-    remedies: ValueRemediesSection = ValueRemediesSection()
+    remedies: ValueRemediesSection = ValueRemediesSection()  # type: ignore[assignment]  # values have other remedies
