@@ -214,7 +214,7 @@ class Model:
         labelled = self.workflow.read_new(configuration, self.predictor, listener)
         examples = labelled.examples
         fingerprints = self.workflow.fingerprints(examples.inputs)
-        seen = self._seen(self.workflow.identities(examples.inputs))
+        seen = self._seen(self.workflow.identities(examples.inputs, fingerprints))
         findings = [
             *labelled.findings,
             *_seen_findings(seen),
@@ -229,29 +229,31 @@ class Model:
         policy = self.workflow.policy(examples, configuration)
         units = self.workflow.units(examples, policy, configuration, listener)
         with self._threads():
-            logits = self.predictor.outputs(examples.inputs)
+            outputs = self.predictor.outputs(examples.inputs)
+        truth = self.workflow.truth(examples)
         assessment = assess(
-            logits,
+            outputs,
             self.predictor.calibrator,
             examples,
             self.predictor.task,
             units=self.workflow.resampled(examples, units, policy),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
-            truth=self.workflow.truth(examples),
+            truth=truth,
         )
-        self._write_evaluation(Path(out), examples, assessment, findings)
+        ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
+        known = pl.concat([ids, self.predictor.task.target_columns(truth)], how="horizontal")
+        self._write_evaluation(Path(out), known, assessment, findings)
         return assessment.evaluation
 
     def _write_evaluation(
-        self, out: Path, examples: Examples[Any], assessment: Assessment, findings: list[Finding]
+        self, out: Path, known: pl.DataFrame, assessment: Assessment, findings: list[Finding]
     ) -> None:
+        """Write the figures, and the answers beside the ids and targets that are known."""
         with fresh_folder(out) as folder:
-            facts = {"application": self.application.name, "model": str(self.path), "examples": len(examples)}
+            facts = {"application": self.application.name, "model": str(self.path), "examples": len(known)}
             write_json(folder / METRICS, metrics_state(assessment.evaluation, findings, facts))
-            ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
-            targets = self.predictor.task.target_columns(self.workflow.truth(examples))
             predictions = self.predictor.task.prediction_columns(assessment.after)
-            pl.concat([ids, targets, predictions], how="horizontal").write_parquet(folder / PREDICTIONS)
+            pl.concat([known, predictions], how="horizontal").write_parquet(folder / PREDICTIONS)
             if self.predictor.task.is_value:
                 targets_table(assessment.evaluation).write_parquet(folder / TARGETS)
             page = evaluation_page(

@@ -13,7 +13,7 @@ import json
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from primase.evaluation.assessment import Assessment, assess, fit_rivals
 from primase.evaluation.conformal import COVERAGE
 from primase.evaluation.contrasts import assess_contrast
 from primase.evaluation.intervals import Interval
-from primase.evaluation.per_label import fit_calibrator_of, uncalibrated
+from primase.evaluation.per_label import AnyCalibrator, fit_calibrator_of, uncalibrated
 from primase.events import Listener, Stages, silent
 from primase.models import Model, load
 from primase.nn.threads import cpu_threads
@@ -119,9 +119,15 @@ def train(
         encoder = workflow.fit_encoder(parts["train"], configuration)
         with stages("train"):
             members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
-        predictor = _calibrated(workflow, encoder, task, members, configuration, parts["validation"])
+        truth = {name: workflow.truth(parts[name]) for name in PARTS[1:]}
+        networks = tuple(member.network for member in members)
+        raw = Predictor(task, encoder, networks, uncalibrated(task))
+        outputs = raw.outputs(parts["validation"].inputs)
+        predictor = replace(raw, calibrator=_calibrator(task, outputs, truth["validation"], configuration))
         with stages("evaluate"):
-            assessment = _assess(workflow, predictor, audited, parts, configuration, listener=listener)
+            assessment = _assess(
+                workflow, predictor, audited, parts, configuration, truth=truth["test"], listener=listener
+            )
         with stages("explain"):
             insights = workflow.insights(predictor, parts, listener)
         run = TrainingRun(
@@ -133,8 +139,8 @@ def train(
             findings=audited.findings,
             members=members,
             assessment=assessment,
-            validation=predictor.answers(parts["validation"].inputs),
-            truth={name: workflow.truth(parts[name]) for name in PARTS[1:]},
+            validation=predictor.calibrator.answers(outputs),
+            truth=truth,
             scale=encoder.value_scale,
             unit_name=workflow.unit_name(audited.partition.policy),
             insights=insights,
@@ -175,7 +181,7 @@ def audit(
             *([kinship.finding] if kinship else []),
             *workflow.audit(labelled, configuration, partition, timed.listener),
         ]
-        identities = workflow.identities(labelled.examples.inputs)
+        identities = workflow.identities(labelled.examples.inputs, fingerprints)
     return Audited(labelled, partition, fingerprints, identities, findings, kinship)
 
 
@@ -226,26 +232,11 @@ def _fit(
     )
 
 
-def _calibrated(
-    workflow: Workflow[Any, Any],
-    encoder: Encoder[Any],
-    task: Task,
-    members: list[Fitted],
-    configuration: Configuration,
-    validation: Examples[Any],
-) -> Predictor[Any]:
+def _calibrator(task: Task, outputs: np.ndarray, truth: np.ndarray, configuration: Configuration) -> AnyCalibrator:
     """Fit the calibration on validation, to which the network has not been fitted."""
-    networks = tuple(member.network for member in members)
-    raw = Predictor(task, encoder, networks, uncalibrated(task))
     remedies = configuration.remedies.model_dump()
-    calibrator = fit_calibrator_of(
-        task,
-        remedies.get("calibration", "none"),
-        raw.outputs(validation.inputs),
-        workflow.truth(validation),
-        coverage=remedies.get("coverage", COVERAGE),
-    )
-    return Predictor(task, encoder, networks, calibrator)
+    method, coverage = remedies.get("calibration", "none"), remedies.get("coverage", COVERAGE)
+    return fit_calibrator_of(task, method, outputs, truth, coverage=coverage)
 
 
 def _assess(
@@ -255,6 +246,7 @@ def _assess(
     parts: Mapping[Part, Examples[Any]],
     configuration: Configuration,
     *,
+    truth: np.ndarray,
     listener: Listener,
 ) -> Assessment:
     """Judge the network on test beside the baselines and probes, on all of it and on parts."""
@@ -277,7 +269,7 @@ def _assess(
         subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         rivals=rivals,
         probes=[probe.name for probe in probes],
-        truth=workflow.truth(test),
+        truth=truth,
     )
     contrasts = [
         assess_contrast(

@@ -256,9 +256,16 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def fingerprints(self, inputs: InputsT) -> Fingerprints:
         """Return a text per example that is equal for what counts as the same input; empty where there is nothing."""
 
-    def identities(self, inputs: InputsT) -> Fingerprints:
-        """Return a text per example by which exactly this input is known again; empty where nothing identifies it."""
-        return self.fingerprints(inputs)
+    def identities(self, inputs: InputsT, fingerprints: Fingerprints) -> Fingerprints:
+        """Return a text per example by which exactly this input is known again; empty where nothing identifies it.
+
+        Parameters
+        ----------
+        fingerprints
+            Of the same inputs, which most often are such.
+        """
+        del inputs
+        return fingerprints
 
     def parts(
         self, examples: Examples[InputsT], policy: str, configuration: ConfigurationT

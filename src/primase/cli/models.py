@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def reconstruct() -> None:
     """Show what a trained model keeps of each example; FILE ends in .parquet, .csv or .tsv."""
 
 
+def _records_command(
+    application: Application, verb: str, help_text: str
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command of a function of ``input_path``, ``out`` and the settings by which records are read."""
+
+    def made(function: Callable[..., None]) -> click.Command:
+        reading = configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
+        argument = click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
+        return click.command(verb, help=help_text)(argument(reading(OutOption(function))))
+
+    return made
+
+
 def _evaluate_command(application: Application, folder: Path) -> click.Command:
     @click.command("evaluate", help="Judge the model on new labelled data.")
     @configuration_options(application.configuration, ["data"])
@@ -106,10 +120,7 @@ def _evaluate_command(application: Application, folder: Path) -> click.Command:
 
 
 def _predict_command(application: Application, folder: Path) -> click.Command:
-    @click.command("predict", help="Predict for every record of INPUT.")
-    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
-    @OutOption
+    @_records_command(application, "predict", "Predict for every record of INPUT.")
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
         from primase import models  # noqa: PLC0415
@@ -122,10 +133,7 @@ def _predict_command(application: Application, folder: Path) -> click.Command:
 
 
 def _explain_command(application: Application, folder: Path) -> click.Command:
-    @click.command("explain", help="Show what in each record of INPUT made the model say what it says.")
-    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
-    @OutOption
+    @_records_command(application, "explain", "Show what in each record of INPUT made the model say what it says.")
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
         from primase import models  # noqa: PLC0415
@@ -205,10 +213,7 @@ def _embed_command(application: Application, folder: Path) -> click.Command:
 
 
 def _embed_new_command(application: Application, folder: Path) -> click.Command:
-    @click.command("embed", help="Write the embedding of every record of INPUT.")
-    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
-    @OutOption
+    @_records_command(application, "embed", "Write the embedding of every record of INPUT.")
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
         from primase import models  # noqa: PLC0415
@@ -245,10 +250,7 @@ def _generate_command(application: Application, folder: Path) -> click.Command:
 
 
 def _reconstruct_command(application: Application, folder: Path) -> click.Command:
-    @click.command("reconstruct", help="Write what is left of every record of INPUT behind the network.")
-    @click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))
-    @configuration_options(application.configuration, ["data"], without=INPUT_WORDS - BESIDE_WORDS)
-    @OutOption
+    @_records_command(application, "reconstruct", "Write what is left of every record of INPUT behind the network.")
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
         from primase import models  # noqa: PLC0415

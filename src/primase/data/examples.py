@@ -102,3 +102,14 @@ def are_known(targets: Shaped[np.ndarray, "examples *labels"]) -> Bool[np.ndarra
         ~np.isnan(targets) if np.issubdtype(targets.dtype, np.floating) else targets >= 0
     )
     return known
+
+
+def evenly_spread(count: int, most: int) -> Indices:
+    """Choose so many of the first ``count`` positions at most, from the first to the last.
+
+    Examples
+    --------
+    >>> evenly_spread(10, 4).tolist(), evenly_spread(3, 4).tolist()
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    return np.linspace(0, count - 1, most).round().astype(np.int64) if count > most else np.arange(count)

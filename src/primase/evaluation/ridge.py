@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from scipy import linalg
+
+from primase.data.examples import evenly_spread
 
 ROWS_AT_ONCE: Final = 4096
 STRENGTHS: Final[tuple[float, ...]] = tuple(float(10.0**power) for power in np.arange(-5, 2.01, 0.5))
@@ -174,12 +176,12 @@ def chosen_strengths(
     count = len(features)
     if count < FOLDS:
         return np.full(targets.shape[1], max(strengths))
-    rows = _spread(count, DIVIDED_EXAMPLES)
+    rows = evenly_spread(count, DIVIDED_EXAMPLES)
     fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
     errors = np.zeros((len(strengths), targets.shape[1]))
     for number in range(FOLDS):
         held, kept = rows[fold == number], rows[fold != number]
-        held = held[_spread(len(held), JUDGED_EXAMPLES)]
+        held = held[evenly_spread(len(held), JUDGED_EXAMPLES)]
         path = RidgePath.fit(features[kept], targets[kept])
         scaled, truth = path.inputs.scaled(features[held]), path.targets.centred(targets[held])
         # A penalty must not win by guessing the mean where nothing is known.
@@ -191,8 +193,3 @@ def chosen_strengths(
     good = errors <= errors.min(axis=0) * (1 + tolerance)
     strongest = len(strengths) - 1 - good[::-1].argmax(axis=0)
     return np.asarray(np.array(strengths, dtype=np.float64)[strongest] * share)
-
-
-def _spread(count: int, most: int) -> Integer[np.ndarray, "chosen"]:
-    """Choose so many places at most, evenly."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64)) if count > most else np.arange(count)

@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 
 from primase.apps.dna_function.sources import SOURCES, TARGET_COLUMNS, WORDS, YEAST_GENOME, YEAST_HISTONE_MARKS
-from primase.apps.sequences.datasets import SIMULATED, files_as_words, simulated
+from primase.apps.sequences.datasets import files_as_words, simulated
 from primase.apps.sequences.reading import Dataset
 from primase.apps.sequences.simulator import simulate_dna
 from primase.apps.workflow import Labelled
 from primase.bio.genome_features import read_genome_windows
 from primase.data.audit import Finding
+from primase.data.derived import SIMULATED
 from primase.data.examples import Examples
 from primase.data.fetch import fetch
 from primase.data.sequences import Places, Sequences

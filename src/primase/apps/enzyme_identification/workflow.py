@@ -101,8 +101,9 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
         """Write the domain set of each protein, in the order of the alphabet."""
         return inputs.domain_texts()
 
-    def identities(self, inputs: Proteins) -> Fingerprints:
+    def identities(self, inputs: Proteins, fingerprints: Fingerprints) -> Fingerprints:
         """Take the sequence of each protein, or its list of domains where no sequence is known."""
+        del fingerprints
         if inputs.sequences is not None:
             return np.array(inputs.sequences.to_list(), dtype=object)
         return np.array([";".join(names) for names in inputs.domains.sets()], dtype=object)

@@ -78,6 +78,12 @@ def groups_of(
     return groups, [Finding("samples without a group", count, "warning", text)]
 
 
+def is_kind(words: Shaped[np.ndarray, "samples"], most_levels: int) -> bool:
+    """Tell whether a column sorts samples into kinds, so many at most, rather than naming each."""
+    levels = len({str(word) for word in words.tolist()})
+    return 2 <= levels <= min(most_levels, max(len(words) // 5, 2))
+
+
 def _of_words(data: ExpressionData, names: Sequence[str]) -> list[Finding]:
     # The embedding may be told a column, and says so itself.
     known = {*data.label_column, data.group_column, getattr(data, "condition_column", None)}

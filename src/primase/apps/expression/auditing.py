@@ -13,7 +13,7 @@ from scipy.stats.contingency import crosstab
 
 from primase.apps.expression.profiles import Profiles
 from primase.data.audit import Finding, Fingerprints, Kinship
-from primase.data.examples import Examples, Indices
+from primase.data.examples import Examples, Indices, evenly_spread
 from primase.data.splits import Partition
 
 NEAR: Final = 0.999
@@ -154,9 +154,7 @@ def _standardised(values: Float[np.ndarray, "rows genes"]) -> Float[np.ndarray, 
 
 def _spread(rows: Indices, most: int) -> Indices:
     """Choose so many rows at most, evenly."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    return np.asarray(rows[evenly_spread(len(rows), most)])
 
 
 def _twins(examples: Examples[Profiles], partition: Partition) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ class ExpressionData(DatasetWords, ExpressionWords):
     """What to do with missing values: refuse them, or fill them with the gene's mean of train (a missing target does
     not count)."""
 
+    missing_genes: Literal["refuse", "mean"] = "refuse"
+    """What to do where a new file lacks genes that the model reads: refuse it, or take their means of train."""
     minimum_expressed: float = Field(default=0.0, ge=0, le=1)
     """The least share of training samples in which a gene that is learned (a target, a chosen landmark, a gene of an
     embedding) is above zero; 0 keeps all."""

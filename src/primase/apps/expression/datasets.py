@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +14,12 @@ from primase.apps.expression.configuration import ExpressionData
 from primase.apps.expression.simulator import simulate
 from primase.apps.expression.sources import BREAST_CANCER, TCGA_BRCA, TCGA_MIRNA, TCGA_TYBALT
 from primase.bio.reading import open_text
+from primase.data.derived import SIMULATED, digest, simulated_folder, write_once
 from primase.data.fetch import cache_folder, fetch
 from primase.data.sources import SourceFile
 from primase.data.unpickling_frames import load_frame
 from primase.events import Listener, Notice
 
-SIMULATED: Final = "simulated"
 SIMULATED_SAMPLES: Final = 2000
 OESTROGEN_RECEPTOR: Final = "oestrogen_receptor"
 STUDY: Final = "study"
@@ -41,11 +38,11 @@ _BARCODE: Final = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}-\d\d.*")
 def breast_cancer(listener: Listener) -> Mapping[str, Any]:
     """Write the three studies as one table, once."""
     fetched = fetch(BREAST_CANCER, listener=listener)
-    rules = _digest(repr([LAYOUT, *(file.sha256 for file in BREAST_CANCER.files)]).encode())
+    rules = digest(repr([LAYOUT, *(file.sha256 for file in BREAST_CANCER.files)]).encode())
     folder = cache_folder() / "expression" / f"{BREAST_CANCER.name}-{rules}"
     if not folder.is_dir():
         studies = {_study(file): fetched[file.name] for file in BREAST_CANCER.files}
-        _write_once(folder, lambda staged: write_studies(staged / "expression.tsv", studies))
+        write_once(folder, lambda staged: write_studies(staged / "expression.tsv", studies))
     return {"table": folder / "expression.tsv"}
 
 
@@ -90,9 +87,9 @@ def tybalt(listener: Listener) -> Mapping[str, Any]:
     """Find the patient of each sample of the matrix of Tybalt, once."""
     (file,) = TCGA_TYBALT.files
     path = fetch(TCGA_TYBALT, listener=listener)[file.name]
-    folder = cache_folder() / "expression" / f"{TCGA_TYBALT.name}-{_digest(repr([LAYOUT, file.sha256]).encode())}"
+    folder = cache_folder() / "expression" / f"{TCGA_TYBALT.name}-{digest(repr([LAYOUT, file.sha256]).encode())}"
     if not folder.is_dir():
-        _write_once(folder, lambda staged: write_barcodes(path, staged / "samples.tsv"))
+        write_once(folder, lambda staged: write_barcodes(path, staged / "samples.tsv"))
     return {"table": path, "samples": folder / "samples.tsv"}
 
 
@@ -129,15 +126,7 @@ def simulated(listener: Listener) -> Mapping[str, Any]:
     """Simulate expression, always the same; the user is told."""
     text = f"These {SIMULATED_SAMPLES:,} samples are simulated: four factors that no file names decide all genes."
     listener(Notice(text, "info"))
-    parent = cache_folder() / SIMULATED
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".expression.", dir=parent) as trial:
-        # Made anew each time, which takes no time: an older version may have simulated otherwise. The folder is named
-        # by what is in it, so that none is replaced while another process reads it.
-        simulate(Path(trial), SIMULATED_SAMPLES, 0)
-        folder = parent / f"expression-{_digest((Path(trial) / 'expression.tsv').read_bytes())}"
-        if not folder.is_dir():
-            _write_once(folder, lambda staged: shutil.copytree(trial, staged, dirs_exist_ok=True))
+    folder = simulated_folder("expression", "expression.tsv", lambda place: simulate(place, SIMULATED_SAMPLES, 0))
     return {"table": folder / "expression.tsv"}
 
 
@@ -171,23 +160,3 @@ def with_own_settings(data: ExpressionData) -> ExpressionData:
     return data.model_copy(
         update={name: value for name, value in own.items() if getattr(data, name) == getattr(usual, name)}
     )
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _write_once(folder: Path, write: Callable[[Path], object]) -> None:
-    """Write a folder under another name and rename it, so that it is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        write(staged)
-        try:
-            staged.rename(folder)
-        except OSError:
-            # Another process may have been faster, and what it wrote is the same.
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)

@@ -113,6 +113,14 @@ class Profiles:
             raise InputError(what, got=got, wanted=f"also {shown}")
         return replace(self, columns=np.array([place_of[name] for name in genes], dtype=np.int64))
 
+    def values_with_gaps(self, genes: Sequence[str]) -> Float[np.ndarray, "examples genes"]:
+        """Read the values of these genes, in this order, NaN for those that are not there."""
+        there = frozenset(self.genes)
+        places = np.array([place for place, name in enumerate(genes) if name in there], dtype=np.int64)
+        values = np.full((len(self), len(genes)), np.nan, dtype=np.float32)
+        values[:, places] = self.only([genes[place] for place in places.tolist()]).values()
+        return values
+
     def with_condition(self, condition: Shaped[np.ndarray, "examples"] | None) -> Profiles:
         """Return the same profiles with a word per sample, or without one."""
         return replace(self, condition=condition)

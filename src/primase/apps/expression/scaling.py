@@ -12,6 +12,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from primase.apps.expression.profiles import BLOCK, Profiles
 from primase.data.encoding import EncoderState
+from primase.data.examples import evenly_spread
 
 ScalingMethod = Literal["zscore", "minmax", "quantile", "none"]
 METHODS: Final[tuple[ScalingMethod, ...]] = get_args(ScalingMethod)
@@ -178,7 +179,7 @@ def _moments(training: Profiles | Table) -> _Moments:
 
 def _quantiles_of(training: Profiles | Table) -> Float[np.ndarray, "quantiles genes"]:
     count = len(training)
-    chosen = np.unique(np.linspace(0, max(count - 1, 0), min(count, MOST_SAMPLES)).round().astype(np.int64))
+    chosen = evenly_spread(count, MOST_SAMPLES)
     levels = np.linspace(0, 1, min(MOST_QUANTILES, max(len(chosen), 2)))
     picked = [
         training.values(part) if isinstance(training, Profiles) else np.asarray(training[part], dtype=np.float32)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler
-from primase.data.examples import Indices
+from primase.data.examples import Indices, evenly_spread
 
 MOST_VALUES: Final = 10_000_000
 """So many values (40 MB) are held at once at most, of samples evenly spread: for principal components, for the genes
@@ -56,8 +56,7 @@ def sampled(count: int, genes: int, most_values: int = MOST_VALUES) -> Indices:
     >>> sampled(10, 5, most_values=20).tolist()
     [0, 3, 6, 9]
     """
-    wanted = min(count, max(most_values // max(genes, 1), 1))
-    return np.unique(np.linspace(0, count - 1, wanted).round().astype(np.int64))
+    return evenly_spread(count, max(most_values // max(genes, 1), 1))
 
 
 def starting_axes(train: Profiles, scaler: Scaler, latent: int) -> Start:

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from sklearn.neighbors import KNeighborsClassifier
 
-from primase.apps.expression_embedding.axes import sampled
-from primase.data.examples import Examples
+from primase.data.examples import Examples, evenly_spread
 from primase.data.splits import Part
 from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
 
@@ -64,7 +63,7 @@ def label_figures(
     if known is None or asked is None:
         return None
     labelled = np.flatnonzero(_there(known))
-    rows = labelled[sampled(len(labelled), 1, MOST_KNOWN)] if len(labelled) else labelled
+    rows = labelled[evenly_spread(len(labelled), MOST_KNOWN)]
     tested = np.flatnonzero(_there(asked))
     levels = Counter(str(word) for word in known[rows].tolist())
     if len(levels) < 2 or not len(tested) or len(levels) > len(rows) / 2:

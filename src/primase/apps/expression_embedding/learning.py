@@ -15,6 +15,7 @@ from primase.apps.expression_embedding.configuration import EmbeddingNetworkSect
 from primase.apps.expression_embedding.encoding import EncodedProfiles, ProfileEncoder
 from primase.apps.expression_embedding.model import ExpressionVAE, Shape
 from primase.data.encoding import Batch
+from primase.data.examples import evenly_spread
 from primase.nn.latent import clusters_for
 from primase.training.fit import FitOptions
 
@@ -94,7 +95,7 @@ class PriorFit(lightning.Callback):
 
     def __init__(self, train: EncodedProfiles) -> None:
         chosen = sampled(len(train), len(train.profiles.columns))
-        self.positions = chosen if len(chosen) <= MOST_SAMPLES else sampled(len(train), 1, MOST_SAMPLES)
+        self.positions = chosen if len(chosen) <= MOST_SAMPLES else evenly_spread(len(train), MOST_SAMPLES)
         self.train = train
         self.batches: list[Batch] = []
 

@@ -25,8 +25,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression_embedding.axes import MOST_VALUES, sampled
+from primase.apps.expression_embedding.axes import MOST_VALUES
 from primase.apps.expression_embedding.rivals import FittedLinear
+from primase.data.examples import evenly_spread
 from primase.evaluation.intervals import Interval, Units, percentile_interval, resampled_weights
 
 TREES: Final = 200
@@ -84,8 +85,8 @@ class Real:
         """Choose samples evenly spread over both parts; without units each test sample is one."""
         units = Units.examples(len(test)) if test_units is None else test_units
         genes = len(train.columns)
-        own = _spread(len(train), min(MOST_TRAINED, max(MOST_VALUES // genes, 1)))
-        asked = _spread(len(test), min(MOST_COMPARED, max(MOST_VALUES // genes, 1)))
+        own = evenly_spread(len(train), min(MOST_TRAINED, max(MOST_VALUES // genes, 1)))
+        asked = evenly_spread(len(test), min(MOST_COMPARED, max(MOST_VALUES // genes, 1)))
         known, held_out = train.values(own), test.values(asked)
         if np.isnan(known).any() or np.isnan(held_out).any():
             means = np.nan_to_num(np.nanmean(known, axis=0))
@@ -190,10 +191,6 @@ def gaussians(linear: FittedLinear, real: Real) -> Maker:
         return np.asarray(np.maximum(linear.scaler.restored(scaled), lowest))
 
     return make
-
-
-def _spread(count: int, most: int) -> Int[np.ndarray, "chosen"]:
-    return sampled(count, 1, most)
 
 
 def _ratio(made: Float[np.ndarray, "samples"], real: Float[np.ndarray, "samples"], units: Units) -> Interval:

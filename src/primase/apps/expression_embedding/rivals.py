@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, final
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from sklearn.decomposition import FactorAnalysis
 
+from primase.apps.expression.annotations import is_kind
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.scaling import Scaler
 from primase.apps.expression_embedding.axes import MOST_VALUES, fitted_components, sampled
@@ -243,15 +244,9 @@ def baselines(own: ProfileEncoder, latent: int) -> Sequence[Rival]:
 
 def probes(train: Examples[Profiles]) -> Sequence[Rival]:
     """Name what columns of words, and the total expression, tell by themselves."""
-    columns = [name for name, words in train.covariates.items() if is_kind(words)]
+    columns = [name for name, words in train.covariates.items() if is_kind(words, MOST_LEVELS)]
     said = "Sees the column {} and nothing else: the mean profile of its kind."
     return (*(MeansRival(name, said.format(name), name) for name in columns), TotalProbe())
-
-
-def is_kind(words: Shaped[np.ndarray, "examples"]) -> bool:
-    """Tell whether a column sorts samples into kinds, rather than naming each."""
-    levels = len({str(word) for word in words.tolist()})
-    return 2 <= levels <= min(MOST_LEVELS, max(len(words) // 5, 2))
 
 
 def kinds_of(examples: Examples[Profiles], column: str) -> list[str]:

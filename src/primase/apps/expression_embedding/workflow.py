@@ -12,13 +12,12 @@ import polars as pl
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from primase.apps.expression import auditing
 from primase.apps.expression.datasets import with_own_settings
 from primase.apps.expression.expressed import only_expressed
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.reading import ReadProfiles, read_profiles, stream_profiles
 from primase.apps.expression.simulator import simulate
-from primase.apps.expression.splitting import choose_policy, split_units
+from primase.apps.expression.workflow import ExpressionWorkflow
 from primase.apps.expression_embedding import pages
 from primase.apps.expression_embedding.axes import MOST_VALUES
 from primase.apps.expression_embedding.choosing import variable_genes
@@ -32,11 +31,11 @@ from primase.apps.expression_embedding.generating import (
 )
 from primase.apps.expression_embedding.learning import build_network, fit_options
 from primase.apps.expression_embedding.rivals import baselines, probes
-from primase.apps.workflow import Explanation, Generation, Labelled, Simulated, Workflow
-from primase.data.audit import Finding, Fingerprints, Kinship
+from primase.apps.workflow import Explanation, Generation, Labelled, Simulated
+from primase.data.audit import Finding
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.splits import Fractions, Groups, Part, Partition
+from primase.data.splits import Fractions, Part, Partition
 from primase.data.tasks import Task
 from primase.errors import InputError
 from primase.evaluation.baselines import Rival
@@ -49,7 +48,7 @@ TASK: Final = "generative"
 
 
 @final
-class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
+class EmbeddingWorkflow(ExpressionWorkflow[EmbeddingConfiguration]):
     """Read, divide, learn, embed, generate and explain expression profiles."""
 
     def read(self, configuration: EmbeddingConfiguration, task: Task | None, listener: Listener) -> Labelled[Profiles]:
@@ -81,7 +80,7 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
         genes, finding = variable_genes(candidates, configuration.network.genes, among=len(train.columns))
         findings = [*labelled.findings, finding]
         judged = max(len(partition.validation), len(partition.test))
-        usual = Workflow.fractions(self, examples, configuration).test
+        usual = super().fractions(examples, configuration).test
         if examples.parts is None and self.fractions(examples, configuration).test < usual:
             text = (
                 f"Validation and test have {judged:,} samples at most, fewer than their usual share, so that what is "
@@ -124,51 +123,10 @@ class EmbeddingWorkflow(Workflow[Profiles, EmbeddingConfiguration]):
         for block in blocks:
             yield _conditioned(block, data) if own.conditions else block
 
-    def units(
-        self,
-        examples: Examples[Profiles],
-        policy: str,
-        configuration: EmbeddingConfiguration,
-        listener: Listener,
-    ) -> Groups:
-        """Keep samples of one patient, or what the group column says, together."""
-        del configuration, listener
-        return split_units(examples, policy)
-
-    def unit_name(self, policy: str) -> str:
-        """Name what a split keeps together."""
-        # Parts that are given may hold single samples, or groups of them.
-        return {"group": "group", "random": "sample"}.get(policy, "unit")
-
-    def policy(self, examples: Examples[Profiles], configuration: EmbeddingConfiguration) -> str:
-        """Say what ``auto`` stands for."""
-        return choose_policy(examples) if configuration.split.split == "auto" else configuration.split.split
-
     @property
     def input_name(self) -> str:
         """Name what is compared."""
         return "profile"
-
-    def fingerprints(self, inputs: Profiles) -> Fingerprints:
-        """Hash each profile, rounded."""
-        return auditing.fingerprints(inputs)
-
-    def audit(
-        self,
-        labelled: Labelled[Profiles],
-        configuration: EmbeddingConfiguration,
-        partition: Partition | None,
-        listener: Listener,
-    ) -> list[Finding]:
-        """Look for patients on both sides, twins, confounded batches, and genes that give a label away."""
-        del listener
-        labels = with_own_settings(configuration.data).label_column
-        return auditing.audit_expression(labelled.examples, labels, partition)
-
-    def kinship(self, examples: Examples[Profiles], partition: Partition, listener: Listener) -> Kinship | None:
-        """Find test samples that share a group with train, or are nearly identical to one of it."""
-        del listener
-        return auditing.kinship(examples, partition)
 
     def fit_encoder(self, train: Examples[Profiles], configuration: EmbeddingConfiguration) -> ProfileEncoder:
         """Fit the scaler, and the principal components that the network builds on."""
@@ -325,8 +283,7 @@ def _with_genes(profiles: Profiles, genes: Sequence[str], data: EmbeddingData) -
         what = f"{len(lacking):,} of the {len(genes):,} genes that the model needs are missing"
         advice = "Say --missing-genes mean to fill them with their means of training; the embedding is worse then."
         raise InputError(what, got=f"without {shown(lacking)}", wanted="all of them", advice=advice)
-    values = np.full((len(profiles), len(genes)), np.nan, dtype=np.float32)
-    places = np.array([place for place, name in enumerate(genes) if name in there])
-    values[:, places] = profiles.only([genes[place] for place in places.tolist()]).values()
     text = f"{len(lacking):,} genes are missing, and are filled with their means of training: {shown(lacking)}."
-    return Profiles.of_values(genes, values), [Finding("missing genes", len(lacking), "warning", text)]
+    return Profiles.of_values(genes, profiles.values_with_gaps(genes)), [
+        Finding("missing genes", len(lacking), "warning", text)
+    ]

@@ -114,19 +114,9 @@ def as_known(
         )
         findings.append(Finding("missing targets", len(unknown), "warning", text))
     known = (
-        Profiles.of_values(tuple(landmarks), _with_gaps(inputs, landmarks, there))
-        if lacking
-        else inputs.only(landmarks)
+        Profiles.of_values(tuple(landmarks), inputs.values_with_gaps(landmarks)) if lacking else inputs.only(landmarks)
     )
-    return replace(examples, inputs=known, targets=_with_gaps(inputs, task.labels, there)), findings
-
-
-def _with_gaps(inputs: Profiles, names: Sequence[str], there: frozenset[str]) -> np.ndarray:
-    """Read the genes that are there; the others are NaN."""
-    values = np.full((len(inputs), len(names)), np.nan, dtype=np.float32)
-    places = np.array([place for place, name in enumerate(names) if name in there], dtype=np.int64)
-    values[:, places] = inputs.only([names[place] for place in places.tolist()]).values()
-    return values
+    return replace(examples, inputs=known, targets=inputs.values_with_gaps(task.labels)), findings
 
 
 def _constant_landmarks(train: Profiles, landmarks: Sequence[str]) -> list[Finding]:

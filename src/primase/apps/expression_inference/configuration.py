@@ -25,8 +25,6 @@ class InferenceData(ExpressionData):
     """List of the genes to infer, one a line; by default all that are no landmarks."""
     maximum_correlation: float = Field(default=1.0, gt=0, le=1)
     """The largest correlation of a target with a landmark on train, such as 0.99; 1 keeps all."""
-    missing_genes: Literal["refuse", "mean"] = "refuse"
-    """What to do where a file to predict lacks landmarks: refuse it, or take their means of train."""
     explain_targets: tuple[str, ...] = ()
     """Genes whose predictions are explained; by default the few that the landmarks tell best."""
 

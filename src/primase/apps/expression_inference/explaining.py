@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression_inference.encoding import EncodedProfiles, InferenceEncoder, inference_encoder
 from primase.data.encoding import Batch
-from primase.data.examples import Examples, Indices
+from primase.data.examples import Examples, Indices, evenly_spread
 from primase.errors import ConfigurationError
 from primase.events import Listener, Notice
 from primase.insight.attribution import Attribution
@@ -158,7 +158,7 @@ def average_slopes(
     Averaged gradients are what is linear in the network; where scaling is the default they are in standard deviations
     of the target per standard deviation of the landmark.
     """
-    rows = np.unique(np.linspace(0, len(examples) - 1, DRAWN).round().astype(np.int64))
+    rows = evenly_spread(len(examples), DRAWN)
     score = predictor.scorer()
     values = predictor.encoder.encode(examples.inputs.take(rows)).batch(np.arange(len(rows)))["values"]
     slopes = np.empty((len(targets), values.shape[1]))

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from primase.apps.expression.profiles import Profiles
 from primase.bio.reading import open_text
 from primase.data.audit import Finding
+from primase.data.examples import evenly_spread
 from primase.errors import ConfigurationError, InputError
 
 CLUSTERED_SAMPLES: Final = 3_000
@@ -117,7 +118,7 @@ def choose_landmarks(train: Profiles, count: int, seed: int) -> tuple[str, ...]:
     ConfigurationError
         If there are not more genes that vary.
     """
-    rows = np.unique(np.linspace(0, len(train) - 1, CLUSTERED_SAMPLES).round().astype(np.int64))
+    rows = evenly_spread(len(train), CLUSTERED_SAMPLES)
     profiles, varies = _gene_profiles(train.values(rows))
     names = np.asarray(train.genes, dtype=object)[varies]
     if count >= len(names):
@@ -178,7 +179,7 @@ def candidate_facts(train: Profiles, landmarks: Sequence[str], candidates: Seque
 
     Correlations are over at most some thousand samples, evenly spread.
     """
-    rows = np.unique(np.linspace(0, len(train) - 1, CLUSTERED_SAMPLES).round().astype(np.int64))
+    rows = evenly_spread(len(train), CLUSTERED_SAMPLES)
     measured, varies = _gene_profiles(train.only(landmarks).values(rows))
     places = np.flatnonzero(varies)
     asked = train.only(candidates)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from primase.apps.expression.annotations import is_kind
 from primase.apps.expression.profiles import Profiles
 from primase.data.examples import Examples
 from primase.evaluation.regressors import (
@@ -47,7 +48,8 @@ def probes(train: Examples[Profiles]) -> tuple[RegressionRival, ...]:
         _total,
         Ridge(),
     )
-    return (*(_word_probe(name, words) for name, words in train.covariates.items() if _is_kind(words)), total)
+    kinds = {name: words for name, words in train.covariates.items() if is_kind(words, MOST_LEVELS)}
+    return (*(_word_probe(name, words) for name, words in kinds.items()), total)
 
 
 def _total(examples: Examples[Profiles]) -> Float[np.ndarray, "examples 2"]:
@@ -55,12 +57,6 @@ def _total(examples: Examples[Profiles]) -> Float[np.ndarray, "examples 2"]:
     known = ~np.isnan(values)
     means = np.where(known, values, 0).sum(axis=1, dtype=np.float64) / np.maximum(known.sum(axis=1), 1)
     return np.stack([means, means**2], axis=1)
-
-
-def _is_kind(words: Shaped[np.ndarray, "examples"]) -> bool:
-    """Tell whether a column sorts samples into kinds, rather than naming each."""
-    levels = len({str(word) for word in words.tolist()})
-    return 2 <= levels <= min(MOST_LEVELS, max(len(words) // 5, 2))
 
 
 def _word_probe(name: str, words: Shaped[np.ndarray, "examples"]) -> RegressionRival:

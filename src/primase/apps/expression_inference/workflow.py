@@ -11,12 +11,10 @@ import numpy as np
 import polars as pl
 from torch import nn
 
-from primase.apps.expression.auditing import audit_expression, fingerprints, kinship
-from primase.apps.expression.datasets import with_own_settings
 from primase.apps.expression.profiles import Profiles
 from primase.apps.expression.reading import read_profiles, stream_profiles
 from primase.apps.expression.simulator import simulate
-from primase.apps.expression.splitting import choose_policy, split_units
+from primase.apps.expression.workflow import ExpressionWorkflow
 from primase.apps.expression_inference import pages
 from primase.apps.expression_inference.asking import TASK, as_known, asked_of, question
 from primase.apps.expression_inference.configuration import InferenceConfiguration
@@ -24,11 +22,10 @@ from primase.apps.expression_inference.encoding import InferenceEncoder, inferen
 from primase.apps.expression_inference.explaining import ASKED, explain_targets
 from primase.apps.expression_inference.learning import build_network, fit_options
 from primase.apps.expression_inference.rivals import baselines, probes
-from primase.apps.workflow import Explanation, Labelled, Simulated, Workflow
-from primase.data.audit import Finding, Fingerprints, Kinship
+from primase.apps.workflow import Explanation, Labelled, Simulated
 from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
-from primase.data.splits import Groups, Part, Partition
+from primase.data.splits import Part, Partition
 from primase.data.tasks import Task
 from primase.evaluation.baselines import Rival
 from primase.events import Listener
@@ -38,7 +35,7 @@ from primase.training.fit import FitOptions
 
 
 @final
-class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
+class InferenceWorkflow(ExpressionWorkflow[InferenceConfiguration]):
     """Read, divide, learn and explain the expression of genes that were not measured."""
 
     def read(self, configuration: InferenceConfiguration, task: Task | None, listener: Listener) -> Labelled[Profiles]:
@@ -84,47 +81,15 @@ class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
             asked = np.full(len(block), said, dtype=object)
             yield replace(block, covariates={**block.covariates, ASKED: asked}) if said else block
 
-    def units(
-        self, examples: Examples[Profiles], policy: str, configuration: InferenceConfiguration, listener: Listener
-    ) -> Groups:
-        """Keep the samples of one patient together, or whatever the group column says."""
-        del configuration, listener
-        return split_units(examples, policy)
-
-    def unit_name(self, policy: str) -> str:
-        """Name one such unit."""
-        return {"random": "sample", "group": "group"}.get(policy, "unit")
-
-    def policy(self, examples: Examples[Profiles], configuration: InferenceConfiguration) -> str:
-        """Take the parts as given, else groups where there are any, else draw."""
-        chosen = configuration.split.split
-        return choose_policy(examples) if chosen == "auto" else chosen
-
     @property
     def input_name(self) -> str:
         """Name what is compared."""
         return "profile of the landmarks"
 
-    def fingerprints(self, inputs: Profiles) -> Fingerprints:
-        """Hash each profile."""
-        return fingerprints(inputs)
-
-    def kinship(self, examples: Examples[Profiles], partition: Partition, listener: Listener) -> Kinship | None:
-        """Find the test samples that are all but the same as one in train."""
-        del listener
-        return kinship(_with_all_genes(examples), partition)
-
-    def audit(
-        self,
-        labelled: Labelled[Profiles],
-        configuration: InferenceConfiguration,
-        partition: Partition | None,
-        listener: Listener,
-    ) -> list[Finding]:
-        """Look for patients on both sides of the split, and for batches that go with a label."""
-        del listener
-        labels = with_own_settings(configuration.data).label_column
-        return audit_expression(_with_all_genes(labelled.examples), labels, partition)
+    def looked_at(self, examples: Examples[Profiles]) -> Examples[Profiles]:
+        """Look at all genes of the file: a few landmarks are soon alike."""
+        store = examples.inputs.store
+        return replace(examples, inputs=replace(examples.inputs, columns=np.arange(len(store.genes))))
 
     def fit_encoder(self, train: Examples[Profiles], configuration: InferenceConfiguration) -> InferenceEncoder:
         """Fit the scalers, and the ridge regression or the bins that the network builds on."""
@@ -186,9 +151,3 @@ class InferenceWorkflow(Workflow[Profiles, InferenceConfiguration]):
         """Write profiles in which the factors behind all genes are known, and a list of landmarks."""
         found = simulate(folder, count, seed)
         return replace(found, inputs=[*found.inputs, "--landmarks", "landmarks.txt"])
-
-
-def _with_all_genes(examples: Examples[Profiles]) -> Examples[Profiles]:
-    """Look at all genes of the file: a few landmarks are soon alike."""
-    store = examples.inputs.store
-    return replace(examples, inputs=replace(examples.inputs, columns=np.arange(len(store.genes))))

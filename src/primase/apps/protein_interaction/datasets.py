@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,12 +14,12 @@ from primase.bio.fasta import SequenceRecord, write_fasta
 from primase.bio.genbank import AnnotatedProtein, read_proteins
 from primase.bio.protein_complexes import ProteinComplex, co_complex_graph, find_complexes
 from primase.data import pfam, yeast_genome
+from primase.data.derived import SIMULATED, digest, simulated_folder, write_once
 from primase.data.fetch import cache_folder, fetch
 from primase.data.sources import Source
 from primase.errors import ConfigurationError
 from primase.events import Listener, Notice, silent
 
-SIMULATED: Final = "simulated"
 SIMULATED_EXAMPLES: Final = 4000
 
 LAYOUT: Final = 1
@@ -63,7 +60,7 @@ def yeast_complexes(listener: Listener) -> Mapping[str, Path]:
     folder = cache_folder() / "graphs" / f"{YEAST_COMPLEXES.name}-{_rules()}"
     if not folder.is_dir():
         archive = fetched[yeast_genome.FILE.name]
-        _write_once(folder, lambda staged: write_complexes(staged, list(read_proteins(archive))))
+        write_once(folder, lambda staged: write_complexes(staged, list(read_proteins(archive))))
     return {
         "edges": folder / "edges.tsv",
         "proteins": folder / "proteins.fasta",
@@ -93,15 +90,7 @@ def simulated(listener: Listener) -> Mapping[str, Path]:
         "themselves."
     )
     listener(Notice(text, "info"))
-    parent = cache_folder() / SIMULATED
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".graph.", dir=parent) as trial:
-        # Made anew each time, which takes no time: an older version may have simulated otherwise. The folder is named
-        # by what is in it, so that none is replaced while another process reads it.
-        simulate(Path(trial), SIMULATED_EXAMPLES, 0)
-        folder = parent / f"graph-{_digest((Path(trial) / 'edges.tsv').read_bytes())}"
-        if not folder.is_dir():
-            _write_once(folder, lambda staged: shutil.copytree(trial, staged, dirs_exist_ok=True))
+    folder = simulated_folder("graph", "edges.tsv", lambda place: simulate(place, SIMULATED_EXAMPLES, 0))
     return {"edges": folder / "edges.tsv"}
 
 
@@ -146,24 +135,4 @@ def _rules() -> str:
         protein_complexes.WORDS_OF_COMPLEXES,
         (protein_complexes.SMALLEST, protein_complexes.LARGEST, LAYOUT),
     )
-    return _digest(repr(rules).encode())
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _write_once(folder: Path, write: Callable[[Path], object]) -> None:
-    """Write a folder under another name and rename it, so that it is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        write(staged)
-        try:
-            staged.rename(folder)
-        except OSError:
-            # Another process may have been faster, and what it wrote is the same.
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+    return digest(repr(rules).encode())

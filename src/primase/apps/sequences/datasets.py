@@ -10,11 +10,11 @@ from typing import Final
 
 from primase.apps.sequences.reading import Dataset
 from primase.apps.workflow import Simulated
+from primase.data.derived import SIMULATED
 from primase.data.fetch import cache_folder, fetch
 from primase.data.sources import Source
 from primase.events import Listener, Notice
 
-SIMULATED: Final = "simulated"
 SIMULATED_SEQUENCES: Final = 4000
 
 
