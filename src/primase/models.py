@@ -28,7 +28,7 @@ from primase.evaluation.per_label import read_calibrator
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
 from primase.nn.threads import cpu_threads
-from primase.predictor.bundle import FACTS, read_bundle
+from primase.predictor.bundle import FACTS, read_bundle, read_facts
 from primase.predictor.predictor import Predictor
 from primase.predictor.tables import check_table_path, write_table
 from primase.predictor.workspace import fresh_folder, refuse_occupied
@@ -92,6 +92,19 @@ class Model:
             done += len(examples)
             listener(Progress("predict", done, None, "records"))
             yield pl.concat(columns, how="horizontal")
+
+    def draw(self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any) -> int:
+        """Write the image that is predicted for each of a file or folder into a new folder; return their number.
+
+        Parameters
+        ----------
+        settings
+            How to read the input, and what to make of it.
+        """
+        refuse_occupied(Path(out))
+        blocks = self._stream(Path(inputs), settings, listener)
+        with fresh_folder(Path(out)) as folder, self._threads():
+            return self.workflow.draw(self.predictor, blocks, self._configured(settings), folder, listener)
 
     def explain(
         self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
@@ -229,7 +242,7 @@ class Model:
         policy = self.workflow.policy(examples, configuration)
         units = self.workflow.units(examples, policy, configuration, listener)
         with self._threads():
-            outputs = self.predictor.outputs(examples.inputs)
+            outputs = self.workflow.outputs(self.predictor, examples, listener)
         truth = self.workflow.truth(examples)
         assessment = assess(
             outputs,
@@ -318,11 +331,11 @@ def load(path: Path | str) -> Model:
         configuration = application.configuration.model_validate(bundle.configuration)
         task, encoder = Task.from_state(dict(bundle.task)), workflow.load_encoder(bundle.encoder)
         members = []
-        for weights in bundle.members:
-            network = workflow.network(encoder, task, configuration)
+        for own, weights in zip(workflow.member_configurations(configuration), bundle.members, strict=True):
+            network = workflow.network(encoder, task, own)
             network.load_state_dict(dict(weights))
             members.append(network.eval())
-    except (ValidationError, KeyError, RuntimeError) as error:
+    except (ValidationError, KeyError, ValueError, RuntimeError) as error:
         what = f"the bundle is not one that this version of {application.name} can read"
         advice = "Install the version of primase that bundle.json names, or train anew."
         raise BundleError(what, where=str(folder), got=str(error).splitlines()[0], advice=advice) from error
@@ -331,7 +344,9 @@ def load(path: Path | str) -> Model:
 
 
 def predict(path: Path, inputs: Path, out: Path, *, settings: Mapping[str, Any], listener: Listener = silent) -> int:
-    """Write the predictions for a file of any size as a table; return the number of rows."""
+    """Write the predictions for a file of any size as a table, or as a folder of images; return their number."""
+    if application_named(str(read_facts(path).get("application"))).predicts_images:
+        return load(path).draw(inputs, out, listener=listener, **settings)
     check_table_path(out)
     return write_table(out, load(path).predictions(inputs, settings, listener))
 

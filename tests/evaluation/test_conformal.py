@@ -65,7 +65,7 @@ def test_methods_by_task() -> None:
     assert isinstance(fit_calibrator_of(GENES, "none", outputs, targets), NoIntervals)
     assert isinstance(fit_calibrator_of(PICTURE, "none", outputs, targets), NoIntervals)
     assert isinstance(uncalibrated(PICTURE), NoIntervals)
-    with pytest.raises(ConfigurationError, match="made again from itself"):
+    with pytest.raises(ConfigurationError, match="made again, or made as an image"):
         fit_calibrator_of(PICTURE, "conformal", outputs, targets)
     with pytest.raises(ConfigurationError, match="no such method") as caught:
         fit_calibrator_of(GENES, "temperature", outputs, targets)

@@ -1,5 +1,6 @@
 import logging
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 
 import lightning.pytorch as lightning
@@ -15,7 +16,7 @@ from primase.errors import Interrupted
 from primase.events import Epoch, Progress
 from primase.training.callbacks import AtomicCheckpoints
 from primase.training.configuration import TrainingConfiguration
-from primase.training.ensemble import fit_members
+from primase.training.ensemble import MemberPlan, fit_members
 from primase.training.fit import FitOptions, fit
 from primase.training.losses import loss_of
 from primase.training.sampling import OrderedBatches
@@ -279,7 +280,8 @@ def members(data, folder, seen=None, **settings):
             seen.append(event.epoch)
 
     chosen = SETTINGS.model_copy(update={"epochs": 2, "members": 3, **settings})
-    return fit_members(Network, *data, chosen, seed=0, folder=folder, listener=listener)
+    plans = [MemberPlan(Network, chosen)] * chosen.members
+    return fit_members(plans, *data, seed=0, folder=folder, listener=listener)
 
 
 def test_members_differ(data, tmp_path):
@@ -354,3 +356,56 @@ def test_the_processor_decides_the_precision(data, tmp_path, monkeypatch, capabi
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     settings = SETTINGS.model_copy(update={"epochs": 1, "precision": "auto", "device": "cpu"})
     assert fit(build(), *data, settings, seed=0, folder=tmp_path).precision == expected
+
+
+def test_members_may_differ_in_kind_and_settings(data, tmp_path):
+    longer = SETTINGS.model_copy(update={"epochs": 3})
+    plans = [MemberPlan(Network, SETTINGS.model_copy(update={"epochs": 2})), MemberPlan(Wide, longer)]
+    first, second = fit_members(plans, *data, seed=0, folder=tmp_path)
+    assert isinstance(second.network, Wide)
+    assert (len(first.history), len(second.history)) == (2, 3)
+
+
+class Wide(Network):
+    """Another network than the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Linear(2, 2)
+
+
+def test_a_further_phase_goes_on_with_the_fitted_network_and_is_kept(data, tmp_path):
+    seen = []
+
+    def then(fitted, course):
+        seen.append((len(course.train), len(course.validation), course.seed, course.folder.name))
+        with torch.no_grad():
+            fitted.network.layers[0].bias.fill_(7.0)
+        return replace(fitted, phases={"second": [{"epoch": 1, "loss": 0.5}]})
+
+    plans = [MemberPlan(Network, SETTINGS, FitOptions(then=then))]
+    (before,) = fit_members(plans, *data, seed=3, folder=tmp_path)
+    (again,) = fit_members(plans, *data, seed=3, folder=tmp_path)
+    assert seen == [(200, 60, 3, "member-1")]
+    assert before.phases == again.phases == {"second": [{"epoch": 1, "loss": 0.5}]}
+    assert torch.equal(again.network.layers[0].bias, torch.full((16,), 7.0))
+
+
+def test_groups_of_weights_learn_at_their_rates_and_frozen_ones_not_at_all(data, tmp_path):
+    network = build()
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    network.layers[2].requires_grad_(requires_grad=False)
+
+    def parameters(own):
+        return [{"params": own.layers[0].parameters(), "rate": 0.0}, {"params": own.layers[4].parameters()}]
+
+    fit(network, *data, SETTINGS, seed=0, folder=tmp_path / "groups", options=FitOptions(parameters=parameters))
+    after = dict(network.named_parameters())
+    assert torch.equal(after["layers.0.weight"], before["layers.0.weight"])
+    assert torch.equal(after["layers.2.weight"], before["layers.2.weight"])
+    assert not torch.equal(after["layers.4.weight"], before["layers.4.weight"])
+    network = build()
+    network.layers[2].requires_grad_(requires_grad=False)
+    fit(network, *data, SETTINGS, seed=0, folder=tmp_path / "default")
+    assert torch.equal(network.layers[2].weight, before["layers.2.weight"])
+    assert not torch.equal(network.layers[0].weight, before["layers.0.weight"])

@@ -76,6 +76,8 @@ class Application:
         Settings of ``primase demo``, by name.
     embeds_new
         Whether ``embed`` reads new examples, and does not list what the model knows.
+    predicts_images
+        Whether ``predict`` writes a folder of images, and not a table.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Application:
     sources: Sequence[Source] = ()
     demo: Mapping[str, Any] = field(default_factory=dict)
     embeds_new: bool = False
+    predicts_images: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", self.name):

@@ -10,12 +10,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import nn
 
 from primase.apps.contract import Configuration
 from primase.data.audit import Finding, Fingerprints, Kinship
-from primase.data.encoding import Encoder, EncoderState
+from primase.data.encoding import Encoder, EncoderState, SupervisedBatches
 from primase.data.examples import Examples, InputsT
 from primase.data.splits import Fractions, Groups, Part, Partition
 from primase.data.tasks import Task
@@ -247,6 +247,25 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         """Return what the answers should be: the targets, or the input itself where that is to be made again."""
         return examples.targets
 
+    def learned_from(
+        self,
+        encoder: Encoder[InputsT],
+        examples: Examples[InputsT],
+        part: Part,
+        configuration: ConfigurationT,
+        listener: Listener,
+    ) -> SupervisedBatches:
+        """Prepare what a network is trained and chosen on: by default the examples as they are."""
+        del part, configuration, listener
+        return SupervisedBatches(encoder.encode(examples.inputs), encoder.encode_targets(examples.targets))
+
+    def outputs(
+        self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener
+    ) -> Float[np.ndarray, "examples outputs"]:
+        """Ask the networks about examples, before calibration; of images, measure how near each comes to the truth."""
+        del listener
+        return predictor.outputs(examples.inputs)
+
     @property
     @abstractmethod
     def input_name(self) -> str:
@@ -303,6 +322,10 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def load_encoder(self, state: EncoderState) -> Encoder[InputsT]:
         """Make the encoder of a bundle again."""
 
+    def member_configurations(self, configuration: ConfigurationT) -> Sequence[ConfigurationT]:
+        """Give the settings of each network of an ensemble: by default all have the same, and differ in their seed."""
+        return [configuration] * configuration.training.members
+
     @abstractmethod
     def network(self, encoder: Encoder[InputsT], task: Task, configuration: ConfigurationT) -> nn.Module:
         """Build the untrained network."""
@@ -337,6 +360,19 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     @abstractmethod
     def columns(self, inputs: InputsT, encoder: Encoder[InputsT]) -> pl.DataFrame:
         """Say beside each prediction what it rests on."""
+
+    def draw(
+        self,
+        predictor: Predictor[InputsT],
+        blocks: Iterator[Examples[InputsT]],
+        configuration: ConfigurationT,
+        folder: Path,
+        listener: Listener,
+    ) -> int:
+        """Write the image that is predicted for each example into a folder, where that has a meaning; count them."""
+        del predictor, blocks, configuration, folder, listener
+        what = "this application makes no images"
+        raise ConfigurationError(what, where="predict")
 
     @abstractmethod
     def explain(self, predictor: Predictor[InputsT], examples: Examples[InputsT], listener: Listener) -> Explanation:

@@ -56,7 +56,7 @@ def evaluate() -> None:
 
 @click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
 def predict() -> None:
-    """Predict with a trained model; FILE ends in .parquet, .csv or .tsv."""
+    """Predict with a trained model; FILE ends in .parquet, .csv or .tsv, or is a folder where images are made."""
 
 
 @click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out DIR2")
@@ -120,6 +120,8 @@ def _evaluate_command(application: Application, folder: Path) -> click.Command:
 
 
 def _predict_command(application: Application, folder: Path) -> click.Command:
+    made = "images" if application.predicts_images else "predictions"
+
     @_records_command(application, "predict", "Predict for every record of INPUT.")
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
@@ -127,7 +129,7 @@ def _predict_command(application: Application, folder: Path) -> click.Command:
 
         with listening() as listener:
             rows = models.predict(folder, input_path, out, settings=given(settings), listener=listener)
-        printed(f"Wrote {rows:,} predictions to {out}")
+        printed(f"Wrote {rows:,} {made} to {out}")
 
     return command
 

@@ -140,6 +140,8 @@ def _class_balance(examples: Examples[InputsT], task: Task) -> Iterable[Finding]
     if task.is_multilabel:
         yield from _label_balance(examples, task)
         return
+    if task.is_image:
+        return
     if task.is_value:
         yield from _unknown_targets(examples)
         return
@@ -216,7 +218,7 @@ def _identical_inputs(
     if task.is_multilabel:
         yield from _label_conflicts(examples, inverse, what)
         return
-    if task.is_value:
+    if not task.has_labels:
         return
     known = examples.targets >= 0
     pairs = np.unique(np.stack([inverse[known], examples.targets[known]]), axis=1)

@@ -11,9 +11,10 @@ from jaxtyping import Float, Integer, Shaped
 
 from primase.errors import InputError
 
-TaskKind = Literal["binary", "multiclass", "multilabel", "regression", "generative"]
+TaskKind = Literal["binary", "multiclass", "multilabel", "regression", "generative", "image"]
 
 MULTILABEL: Final = "multilabel"
+IMAGE: Final = "image"
 VALUE_KINDS: Final = frozenset({"regression", "generative"})
 _ROWS_AT_ONCE: Final = 100_000
 LISTED_APART: Final = ";"
@@ -22,18 +23,20 @@ LISTED_APART: Final = ";"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question with one answer out of several labels, with a yes or no to each of several, or with a value for each.
+    """A question with one answer out of several labels, a yes or no to each of several, a value for each, or an image.
 
     Parameters
     ----------
     kind
         ``"binary"`` for two labels, of which the second is the positive one; ``"multiclass"`` for three or more;
         ``"multilabel"`` where each label is a yes-or-no question of its own; ``"regression"`` where each label is a
-        number to predict; ``"generative"`` where the input is to be made again, number by number.
+        number to predict; ``"generative"`` where the input is to be made again, number by number; ``"image"`` where
+        an image is to be made, and each label is a measure of how near it comes to the truth, such as ``"psnr"``.
     labels
         The names of the answers, in the order of the network's outputs. Targets are indices into it, shape (examples,),
         -1 where unknown; in a multilabel task they are 0, 1 or -1 (unknown) per label, shape (examples, labels); in
-        regression values, NaN where unknown, of the same shape. A generative task has no targets beside its input.
+        regression values, NaN where unknown, of the same shape. A generative task and one of images have no targets
+        beside their input: their shape is (examples, 0).
     """
 
     kind: TaskKind
@@ -46,6 +49,7 @@ class Task:
             "multilabel": (1, None, "at least one, and"),
             "regression": (1, None, "at least one, and"),
             "generative": (1, None, "at least one, and"),
+            "image": (1, None, "at least one, and"),
         }[self.kind]
         fits = least <= len(self.labels) <= (most or len(self.labels))
         if not fits or len(set(self.labels)) != len(self.labels):
@@ -72,6 +76,16 @@ class Task:
         """Whether each answer is a number and not a label."""
         return self.kind in VALUE_KINDS
 
+    @property
+    def is_image(self) -> bool:
+        """Whether each answer is an image, and what is known of it how near it comes to the truth."""
+        return self.kind == IMAGE
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether each answer is a label, or several."""
+        return not (self.is_value or self.is_image)
+
     def metric(self, name: str) -> str:
         """Name a metric of the task as a whole: that of several labels is the mean over them.
 
@@ -91,15 +105,16 @@ class Task:
             "multilabel": "macro_auroc",
             "regression": "macro_mae",
             "generative": "macro_r2",
+            "image": self.labels[0],
         }[self.kind]
 
     def strata(self, targets: Shaped[np.ndarray, "examples *labels"]) -> Integer[np.ndarray, "examples"]:
         """Sort examples into kinds that every part of a split should have its share of.
 
         In a multilabel task that is the rarest label that an example has, counted from 1, and 0 if it has none. Where
-        answers are values all examples are of one kind.
+        answers are values or images all examples are of one kind.
         """
-        if self.is_value:
+        if not self.has_labels:
             return np.zeros(len(targets), dtype=np.int64)
         if not self.is_multilabel:
             return targets
@@ -120,9 +135,9 @@ class Task:
         polars.DataFrame
             ``prediction`` (the label with the highest probability; in a multilabel task those of at least one half,
             joined by semicolons) and one ``probability_LABEL`` column per label; where answers are values, one
-            ``value_TARGET`` column per target.
+            ``value_TARGET`` column per target, and of images one ``value_MEASURE`` per measure.
         """
-        if self.is_value:
+        if not self.has_labels:
             return self.value_columns("value", answers)
         probabilities = answers
         names = np.asarray(self.labels, dtype=object)
@@ -150,8 +165,10 @@ class Task:
         -------
         polars.DataFrame
             ``target``, the name of the label; in a multilabel task one ``target_LABEL`` of 0 and 1 per label, where
-            answers are values one of numbers.
+            answers are values one of numbers. Of images there are none.
         """
+        if self.is_image:
+            return pl.DataFrame()
         if self.is_value:
             return self.value_columns("target", targets)
         if self.is_multilabel:

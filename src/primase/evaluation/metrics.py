@@ -17,6 +17,7 @@
 ``r2``                    1 - SSE / SST, the latter about the mean of the values that are evaluated; below 0 where that
                           mean would be the better prediction
 ``pearson``               Pearson's correlation of predicted and measured values
+``psnr``, ``ssim``        of images, see :mod:`primase.evaluation.images`: means over the images
 ``LABEL_…``               of one label against the rest; in a multilabel task of its own yes-or-no question, on the
                           examples where the answer is known; of one target on the examples where it is known
 ========================  ==============================================================================================
@@ -45,7 +46,7 @@ Targets = Shaped[np.ndarray, "examples *labels"]
 Answers = Float[np.ndarray, "examples labels"]
 UnitsLike = Units | Integer[np.ndarray, "examples"] | None
 
-_LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "mse"})
+_LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "mse", "distance"})
 
 _TITLES = {
     "auroc": "AUROC",
@@ -58,6 +59,11 @@ _TITLES = {
     "mse": "MSE",
     "r2": "R²",
     "pearson": "Pearson r",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "psnr_rgb": "PSNR of all channels (dB)",
+    "ssim_rgb": "SSIM of all channels",
+    "perceptual_distance": "perceptual distance",
 }
 
 
@@ -80,6 +86,8 @@ def metric_title(metric: str) -> str:
     >>> metric_title("macro_auroc"), metric_title("EC 3_f1"), metric_title("macro_r2")
     ('macro AUROC', 'EC 3 F1', 'mean R²')
     """
+    if metric in _TITLES:
+        return _TITLES[metric]
     label, _, last = metric.rpartition("_")
     title = _TITLES.get(last, last)
     if label == "macro" and last in VALUE_METRICS:

@@ -29,7 +29,7 @@ PER_LABEL: Final = "per label"
 
 def uncalibrated(task: Task) -> AnyCalibrator:
     """Read answers as the network gave them: values, or through a softmax, or a sigmoid per label if multilabel."""
-    if task.is_value:
+    if not task.has_labels:
         return NoIntervals()
     return PerLabel((NoCalibration(),) * task.outputs) if task.is_multilabel else NoCalibration()
 
@@ -43,7 +43,7 @@ def fit_calibrator_of(
     ----------
     method
         One of :func:`~primase.evaluation.calibration.calibration_methods`; where answers are values ``"conformal"`` or
-        ``"none"``, of which a generative task has only the latter.
+        ``"none"``, of which a generative task and one of images have only the latter.
     outputs
         Of the network: before a softmax, or the log-odds of each label if multilabel, or values.
     targets
@@ -58,9 +58,9 @@ def fit_calibrator_of(
     InputError
         If an output is not a finite number.
     """
-    if task.is_value:
-        if task.kind == "generative" and method != "none":
-            what = "there are no intervals around what is made again from itself"
+    if not task.has_labels:
+        if task.kind != "regression" and method != "none":
+            what = "there are no intervals around what is made again, or made as an image"
             raise ConfigurationError(what, where="calibration", got=method, wanted="none")
         return fit_intervals(method, outputs, targets, coverage)
     if not task.is_multilabel:

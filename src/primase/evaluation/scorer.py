@@ -42,6 +42,8 @@ def overall_metrics(task: Task) -> tuple[str, ...]:
     """
     if task.kind == "binary":
         return BINARY_METRICS
+    if task.is_image:
+        return task.labels
     if "macro" in task.labels:
         what = "a label may not be called macro, which names the average over labels"
         raise InputError(what, got=", ".join(task.labels[:10]), advice="Rename the label.")
@@ -62,7 +64,7 @@ def metric_names(task: Task) -> tuple[str, ...]:
     ('auroc', 'auprc', 'accuracy', 'mcc', 'f1', 'ece', 'brier')
     """
     overall = overall_metrics(task)
-    if task.kind == "binary":
+    if task.kind == "binary" or task.is_image:
         return overall
     own = VALUE_METRICS if task.is_value else BINARY_METRICS if task.is_multilabel else ("f1", "auroc", "auprc")
     return overall + tuple(f"{label}_{metric}" for label in task.labels for metric in own)

@@ -17,6 +17,7 @@ NETWORK = "network"
 SHOWN = (
     *("auroc", "auprc", "macro_auroc", "macro_auprc", "macro_f1", "accuracy", "macro_accuracy", "mcc", "macro_mcc"),
     *("ece", "macro_ece", "macro_mae", "macro_r2", "macro_pearson", "macro_mse"),
+    *("psnr", "ssim", "psnr_rgb", "ssim_rgb", "perceptual_distance"),
 )
 
 
@@ -37,6 +38,10 @@ def metrics_table(evaluation: Evaluation, names: Sequence[str], scale: str = "")
 def _reading(evaluation: Evaluation) -> list[str]:
     """Say how to read the metrics: of which less is better, what they are means over, what the positive label is."""
     task = evaluation.task
+    if task.is_image:
+        lower = [metric_title(name) for name in task.labels if lower_is_better(name)]
+        said = ["Each figure is the mean over the test images that have it."]
+        return [*said, f"Lower is better for {', '.join(lower)}."] if lower else said
     if task.is_value:
         of_what = f"Each figure is the mean over {count_text(len(task.labels), value_noun(task))}"
         return ["Lower is better for MAE and MSE.", f"{of_what} for which it is defined."]
@@ -115,7 +120,7 @@ def comparison_section(run: TrainingRun) -> Section:
         BulletList([f"{capitalised(name)}. {text}" for name, text in run.assessment.descriptions.items()]),
     ]
     if evaluation.subsets:
-        wanted = {main, *(run.task.metric(name) for name in ("accuracy", "ece", "r2", "mae", "pearson"))}
+        wanted = {main, *(run.task.metric(name) for name in ("accuracy", "ece", "r2", "mae", "pearson", "ssim"))}
         names = [name for name in overall if name in wanted]
         rows = [[name, *(str(metrics[metric]) for metric in names)] for name, metrics in evaluation.subsets.items()]
         columns = ["Part of the test", *(capitalised(metric_title(metric)) for metric in names)]

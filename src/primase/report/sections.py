@@ -5,11 +5,16 @@ Blocks hold plain text; the page escapes it. Nothing here draws or renders.
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias, final
+from typing import Any, ClassVar, Literal, TypeAlias, final
+
+import numpy as np
+from PIL import Image
 
 from primase.report.svg import Svg
 from primase.report.wording import cell_texts, is_quantity, is_unknown
@@ -168,7 +173,92 @@ class Details:
     blocks: Sequence[Block]
 
 
-Block: TypeAlias = Paragraph | BulletList | Table | Figure | Callout | Command | KeyFigures | Details
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureRow:
+    """Pictures that belong together, such as an image and what was made of it.
+
+    Parameters
+    ----------
+    label
+        What they are of; empty for nothing.
+    pictures
+        8-bit grey, shape (height, width), or colour, shape (height, width, 3).
+    notes
+        A few words below each picture; none, or one for each.
+    """
+
+    label: str
+    pictures: Sequence[np.ndarray[Any, np.dtype[np.uint8]]]
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.notes and len(self.notes) != len(self.pictures):
+            message = f"{len(self.notes)} notes below {len(self.pictures)} pictures"
+            raise ValueError(message)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureGrid:
+    """Photographs, micrographs or radiographs in rows and columns, each shown pixel by pixel.
+
+    Parameters
+    ----------
+    columns
+        What stands above each column; none, or one for each picture of a row.
+    caption
+        What they show, as one or two sentences.
+    alternative_text
+        What a reader who cannot see them needs to know.
+    """
+
+    element: ClassVar[str] = "picture_grid"
+    columns: Sequence[str]
+    rows: Sequence[PictureRow]
+    caption: str
+    alternative_text: str
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if self.columns and len(row.pictures) != len(self.columns):
+                message = f"{len(row.pictures)} pictures under {len(self.columns)} columns"
+                raise ValueError(message)
+
+    @property
+    def width(self) -> int:
+        """The number of pictures of the longest row."""
+        return max((len(row.pictures) for row in self.rows), default=0)
+
+    @property
+    def addresses(self) -> tuple[tuple[PictureRow, tuple[str, ...]], ...]:
+        """Each row with its pictures as PNG inside the page."""
+        return tuple((row, tuple(map(picture_address, row.pictures))) for row in self.rows)
+
+
+def picture_address(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """Write a picture as an address that holds all of it.
+
+    Raises
+    ------
+    ValueError
+        If it is not 8-bit grey or colour.
+
+    Examples
+    --------
+    >>> picture_address(np.zeros((2, 2), dtype=np.uint8))[:22]
+    'data:image/png;base64,'
+    """
+    is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not is_picture:
+        message = f"a picture is 8-bit grey or colour, and not {pixels.dtype} of shape {pixels.shape}"
+        raise ValueError(message)
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+
+
+Block: TypeAlias = Paragraph | BulletList | Table | Figure | Callout | Command | KeyFigures | Details | PictureGrid
 
 
 @final

@@ -12,6 +12,7 @@ from primase.evaluation.metrics import lower_is_better, metric_title
 from primase.evaluation.probes import probe_verdict
 from primase.report.contrasts import contrast_section, contrast_warnings
 from primase.report.figures.training import learning_curves
+from primase.report.images import image_answer, image_counts, image_sections, image_tiles
 from primase.report.labels import label_answer, label_counts, label_sections, label_tiles
 from primase.report.page import render_page
 from primase.report.performance import best_rival, capitalised, comparison_section, lead, strongest_probes
@@ -70,9 +71,12 @@ class _Told:
 
 _OF_LABELS: Final = _Told(label_answer, label_tiles, label_counts, label_sections)
 _OF_VALUES: Final = _Told(value_answer, value_tiles, value_counts, value_sections)
+_OF_IMAGES: Final = _Told(image_answer, image_tiles, image_counts, image_sections)
 
 
 def _told(run: TrainingRun) -> _Told:
+    if run.task.is_image:
+        return _OF_IMAGES
     return _OF_VALUES if run.task.is_value else _OF_LABELS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
 from primase.training.configuration import TrainingConfiguration
 from primase.training.fitted import Fitted
 from primase.training.losses import Loss, loss_of, objective_of
-from primase.training.modules import VALIDATION_LOSS, BatchTransform, Objective, SupervisedModule
+from primase.training.modules import VALIDATION_LOSS, BatchTransform, Objective, ParameterGroups, SupervisedModule
 from primase.training.sampling import GroupedBatches, OrderedBatches, ShuffledBatches
 
 LAST = "last"
@@ -33,6 +33,26 @@ BEST = "best"
 
 STEPS_PER_EPOCH = 40
 SMALLEST_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What a phase of training has at hand: what to learn from and to choose by, how, and where to keep what it does.
+
+    Parameters
+    ----------
+    seed
+        Of this network.
+    folder
+        Keeps its checkpoints.
+    """
+
+    train: SupervisedBatches
+    validation: SupervisedBatches
+    configuration: TrainingConfiguration
+    seed: int
+    folder: Path
+    listener: Listener = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +75,11 @@ class FitOptions:
         Batches of training positions, with ``set_epoch``; shuffled by default.
     transform
         Changes a training batch before the network sees it.
+    parameters
+        Parts the weights of the network into groups, each with its ``rate``, a share of the learning rate.
+    then
+        Goes on with the fitted network: a further phase of training, which keeps its own checkpoints in the folder and
+        goes on from them.
     callbacks
         Lightning callbacks to run beside ours.
     trainer
@@ -68,6 +93,8 @@ class FitOptions:
     groups: Integer[np.ndarray, "examples"] | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
+    parameters: ParameterGroups | None = None
+    then: Callable[[Fitted, Course], Fitted] | None = None
     callbacks: Sequence[lightning.Callback] = ()
     trainer: Mapping[str, Any] = field(default_factory=dict)
 
@@ -103,30 +130,20 @@ def fit(
         steps=steps,
         criterion=chosen.criterion,
         transform=chosen.transform,
+        parameters=chosen.parameters,
     )
     events = EpochEvents("train", listener)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION_LOSS, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, enable_version_counter=False)
     stopping = EarlyStopping(VALIDATION_LOSS, patience=configuration.patience)
     resumed = folder / f"{LAST}.ckpt"
-    with _quiet(), torch.random.fork_rng(devices=[]):
-        trainer = lightning.Trainer(
-            **{**_hardware(configuration), **chosen.trainer},
-            max_epochs=configuration.epochs,
-            callbacks=[EpochSeed(seed, sampler), events, stopping, *chosen.callbacks, best, last],
-            plugins=[AtomicCheckpoints()],
-            default_root_dir=folder,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            deterministic="warn",
-        )
+    callbacks = [EpochSeed(seed, sampler), events, stopping, *chosen.callbacks, best, last]
+    with quiet_trainer(configuration, configuration.epochs, folder, callbacks, chosen.trainer) as trainer:
         if not _was_over(resumed, configuration, events):
             trainer.fit(
                 module,
-                _loader(train, sampler),
-                _loader(validation, OrderedBatches(len(validation), largest_batch(validation.inputs))),
+                loader(train, sampler),
+                loader(validation, OrderedBatches(len(validation), largest_batch(validation.inputs))),
                 ckpt_path=resumed if resumed.exists() else None,
                 weights_only=True,
             )
@@ -135,6 +152,38 @@ def fit(
     prefix = "network."
     network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     return Fitted(network.cpu().eval(), events.history, events.best_epoch, precision)
+
+
+@contextmanager
+def quiet_trainer(
+    configuration: TrainingConfiguration,
+    epochs: int,
+    folder: Path,
+    callbacks: Sequence[lightning.Callback],
+    arguments: Mapping[str, Any] | None = None,
+) -> Iterator[lightning.Trainer]:
+    """Open Lightning's Trainer as every phase of training uses it; random numbers are afterwards as they were.
+
+    Parameters
+    ----------
+    epochs
+        The most passes over the data.
+    arguments
+        For the Trainer, in the place of ours.
+    """
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        yield lightning.Trainer(
+            **{**_hardware(configuration), **(arguments or {})},
+            max_epochs=epochs,
+            callbacks=list(callbacks),
+            plugins=[AtomicCheckpoints()],
+            default_root_dir=folder,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            deterministic="warn",
+        )
 
 
 def _was_over(checkpoint: Path, configuration: TrainingConfiguration, events: EpochEvents) -> bool:
@@ -165,8 +214,11 @@ def _batch_size(examples: int, configuration: TrainingConfiguration) -> int:
     return min(configuration.batch_size, max(examples // STEPS_PER_EPOCH, SMALLEST_BATCH))
 
 
-def _loader(batches: SupervisedBatches, sampler: Sampler[Any]) -> DataLoader[Any]:
-    """Load whole batches, with a generator of the loader's own: opening it must not advance the one of dropout."""
+def loader(batches: SupervisedBatches, sampler: Sampler[Any]) -> DataLoader[Any]:
+    """Load whole batches in the order of a sampler.
+
+    The loader has a generator of its own: opening it must not advance the one of dropout.
+    """
     return DataLoader(batches, sampler=sampler, batch_size=None, generator=torch.Generator())
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -18,9 +19,12 @@ class Fitted:
         ``validation_accuracy``.
     best_epoch
         The epoch whose weights these are, counted from 1.
+    phases
+        The history of each further phase of training, by name, where there was one.
     """
 
     network: nn.Module
     history: list[dict[str, float]]
     best_epoch: int
     precision: str
+    phases: Mapping[str, list[dict[str, float]]] = field(default_factory=dict)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from primase.data.tasks import MULTILABEL, VALUE_KINDS, TaskKind
+from primase.data.tasks import IMAGE, MULTILABEL, VALUE_KINDS, TaskKind
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+_WITHOUT_LABELS: Final = VALUE_KINDS | {IMAGE}
 
 
 def loss_of(kind: TaskKind, label_smoothing: float) -> Loss:
     """Make the loss of a kind of task: cross-entropy, of one softmax or of a sigmoid per label; else squared error.
+
+    An application whose answers are images brings an objective and a criterion of its own.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ def loss_of(kind: TaskKind, label_smoothing: float) -> Loss:
         mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
         return mean
 
-    if kind in VALUE_KINDS:
+    if kind in _WITHOUT_LABELS:
         return squared_error
     return sigmoids if kind == MULTILABEL else softmax
 
@@ -54,8 +59,8 @@ def _mean_of_known(losses: Tensor, targets: Tensor) -> Tensor:
 
 
 def accuracy_of(kind: TaskKind) -> Loss | None:
-    """Make the measure of how many answers are right, of logits and targets; None where answers are values."""
-    if kind in VALUE_KINDS:
+    """Make the measure of how many answers are right, of logits and targets; None where answers are no labels."""
+    if kind in _WITHOUT_LABELS:
         return None
 
     def softmax(logits: Tensor, targets: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 import lightning.pytorch as lightning
@@ -16,9 +16,15 @@ from primase.training.losses import accuracy_of, known_answers, loss_of
 
 Objective = Callable[[nn.Module, Batch, Tensor], Tensor]
 BatchTransform = Callable[[Batch, Tensor], tuple[Batch, Tensor]]
+ParameterGroups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
 
 VALIDATION_LOSS: Final = "validation_loss"
 TRAIN_LOSS: Final = "train_loss"
+
+
+def learning_parameters(network: nn.Module) -> list[dict[str, Any]]:
+    """Gather all weights of a network that are not frozen, to learn alike."""
+    return [{"params": [parameter for parameter in network.parameters() if parameter.requires_grad]}]
 
 
 @final
@@ -40,6 +46,9 @@ class SupervisedModule(lightning.LightningModule):
         The number of training steps in all, over which the learning rate rises and falls.
     transform
         Changes a training batch before the network sees it.
+    parameters
+        Parts the weights of the network into groups, as optimisers take them, each with its ``rate``: the share of the
+        learning rate at which it learns. By default all that are not frozen learn alike.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class SupervisedModule(lightning.LightningModule):
         steps: int,
         criterion: Objective | None = None,
         transform: BatchTransform | None = None,
+        parameters: ParameterGroups | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -62,6 +72,7 @@ class SupervisedModule(lightning.LightningModule):
         self.configuration = configuration
         self.steps = steps
         self.transform = transform
+        self.parameter_groups = parameters or learning_parameters
 
     def training_step(self, batch: tuple[Batch, Tensor], _index: int) -> Tensor:
         """Return the loss of one batch."""
@@ -88,14 +99,16 @@ class SupervisedModule(lightning.LightningModule):
         Or one that stays, where the schedule is to be constant.
         """
         settings = self.configuration
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        groups = [dict(group) for group in self.parameter_groups(self.network)]
+        rates = [settings.learning_rate * group.pop("rate", 1.0) for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         if settings.schedule == "constant":
             return optimizer
         # OneCycleLR divides by zero where the rise takes exactly one step.
         rise = 0.2 if self.steps == 10 else 0.1
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=settings.learning_rate, total_steps=self.steps, pct_start=rise, cycle_momentum=False
+            optimizer, max_lr=rates, total_steps=self.steps, pct_start=rise, cycle_momentum=False
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
