@@ -9,6 +9,7 @@ os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "POLARS_MAX_T
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -105,12 +106,14 @@ class Rehearsal:
 
     @property
     def input(self) -> Path:
-        """A file to predict: the first that training reads."""
+        """A file, or a folder of images, to predict: the first that training reads."""
         return self.folder / str(self.truth["inputs"][1])
 
     @property
     def few(self) -> Path:
-        """The first records of that file, for what takes long."""
+        """The first records of that file, or images of that folder, for what takes long."""
+        if self.input.is_dir():
+            return self._few_images
         text = self.input.read_text(encoding="utf-8")
         if text.startswith(">"):
             text = ">".join(text.split(">")[: FEW + 1])
@@ -121,8 +124,22 @@ class Rehearsal:
         return few
 
     @property
+    def _few_images(self) -> Path:
+        """Some images from all over the folder."""
+        few = self.folder.with_name("few")
+        every = sorted(path for path in self.input.rglob("*") if path.is_file())
+        for path in every[:: max(len(every) // FEW, 1)][:FEW]:
+            place = few / path.relative_to(self.input)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+        return few
+
+    @property
     def planted(self) -> list[Mapping[str, Any]]:
         """What was planted in these few."""
+        if self.input.is_dir():
+            names = {path.relative_to(self.few).as_posix() for path in self.few.rglob("*")}
+            return [item for item in self.truth["planted"] if item["id"] in names]
         text = self.few.read_text(encoding="utf-8")
         ids = set(re.findall(r"^>?(\S+)", text, flags=re.MULTILINE))
         # The id of a pair is made of both of its names.

@@ -55,6 +55,7 @@ from primase.configuration import configure
 from primase.data.encoding import SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.negatives import uniform_negatives
+from primase.events import silent
 from primase.training.fit import fit
 
 PROGRAM: Final = "from primase.cli.main import main; main()"
@@ -270,7 +271,7 @@ def package(graph: Graph, steps: int, settings: Mapping[str, object]) -> Clock:
     examples = Examples(np.full(len(nodes), "", dtype=object), pairs, targets)
     few = np.arange(0, len(nodes), len(nodes) // 64)
     workflow, clock = InteractionWorkflow(), Clock()
-    encoder = workflow.fit_encoder(examples, configuration)
+    encoder = workflow.fit_encoder(examples, configuration, silent)
     network = workflow.network(encoder, INTERACTION, configuration)
     given = workflow.fit_options(encoder, INTERACTION, examples, configuration)
     positions = np.arange(1 if configuration.network.pairs == "exact" else len(nodes))

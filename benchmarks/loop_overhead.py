@@ -34,6 +34,7 @@ from primase.apps.workflow import Labelled
 from primase.configuration import configure
 from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
+from primase.events import silent
 from primase.training.fit import FitOptions, fit
 from primase.training.losses import loss_of
 from primase.training.modules import SupervisedModule
@@ -112,7 +113,7 @@ class World:
         examples: Examples[Any] = self.labelled.examples
         names = configuration.network.model_dump()["names"]
         if names not in self.encoders:
-            self.encoders[names] = self.workflow.fit_encoder(examples, configuration)
+            self.encoders[names] = self.workflow.fit_encoder(examples, configuration, silent)
         encoder = self.encoders[names]
         torch.manual_seed(SEED)
         network = self.workflow.network(encoder, self.labelled.task, configuration)

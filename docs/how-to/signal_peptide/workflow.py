@@ -72,9 +72,11 @@ class SignalWorkflow(Workflow[Proteins, SignalConfiguration]):
         """Return a text that is equal only for proteins which the network cannot tell apart from their sequence."""
         return inputs.sequences
 
-    def fit_encoder(self, train: Examples[Proteins], configuration: SignalConfiguration) -> StartEncoder:
+    def fit_encoder(
+        self, train: Examples[Proteins], configuration: SignalConfiguration, listener: Listener
+    ) -> StartEncoder:
         """Remember how much of each protein is looked at."""
-        del train
+        del train, listener
         return StartEncoder(configuration.network.residues)
 
     def load_encoder(self, state: EncoderState) -> StartEncoder:

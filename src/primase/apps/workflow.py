@@ -315,7 +315,9 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
         return None
 
     @abstractmethod
-    def fit_encoder(self, train: Examples[InputsT], configuration: ConfigurationT) -> Encoder[InputsT]:
+    def fit_encoder(
+        self, train: Examples[InputsT], configuration: ConfigurationT, listener: Listener
+    ) -> Encoder[InputsT]:
         """Fit the encoder on the training part."""
 
     @abstractmethod

@@ -149,8 +149,11 @@ class ThermophilyWorkflow(Workflow[Chains, ThermophilyConfiguration]):
         """Compositions that are equal give equal answers."""
         return np.array([str(row) for row in inputs.shares()], dtype=object)
 
-    def fit_encoder(self, train: Examples[Chains], configuration: ThermophilyConfiguration) -> ShareEncoder:
+    def fit_encoder(
+        self, train: Examples[Chains], configuration: ThermophilyConfiguration, listener: Listener
+    ) -> ShareEncoder:
         """Measure the mean and the deviation."""
+        del listener
         shares = train.inputs.shares()
         return ShareEncoder({"mean": shares.mean(axis=0), "deviation": shares.std(axis=0) + 1e-6})
 

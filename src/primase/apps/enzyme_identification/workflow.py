@@ -144,8 +144,11 @@ class EnzymeWorkflow(Workflow[Proteins, EnzymeConfiguration]):
             Finding("near-identical sequences across the split", near, "warning" if near else "info", text),
         ]
 
-    def fit_encoder(self, train: Examples[Proteins], configuration: EnzymeConfiguration) -> ProteinEncoder:
+    def fit_encoder(
+        self, train: Examples[Proteins], configuration: EnzymeConfiguration, listener: Listener
+    ) -> ProteinEncoder:
         """Learn the features of the training proteins."""
+        del listener
         settings = configuration.network
         return ProteinEncoder.fit(train.inputs, names=settings.names, composition=settings.composition)
 

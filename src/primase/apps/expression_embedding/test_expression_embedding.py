@@ -322,7 +322,7 @@ def test_what_a_data_set_says_of_itself_is_known_without_its_files(monkeypatch):
     kinds = {"kind": np.array(["x"] * 9, dtype=object)}
     ids = np.array([f"s{number}" for number in range(9)], dtype=object)
     train = Examples(ids, Profiles.of_values(list("abcd"), values), np.empty((9, 0)), covariates=kinds)
-    assert APP.load().fit_encoder(train, configuration).label_columns == ("kind",)
+    assert APP.load().fit_encoder(train, configuration, silent).label_columns == ("kind",)
 
 
 def test_the_embedding_of_the_bundle_is_that_of_the_network(told, counts, tmp_path):

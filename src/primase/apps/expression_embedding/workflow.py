@@ -128,8 +128,11 @@ class EmbeddingWorkflow(ExpressionWorkflow[EmbeddingConfiguration]):
         """Name what is compared."""
         return "profile"
 
-    def fit_encoder(self, train: Examples[Profiles], configuration: EmbeddingConfiguration) -> ProfileEncoder:
+    def fit_encoder(
+        self, train: Examples[Profiles], configuration: EmbeddingConfiguration, listener: Listener
+    ) -> ProfileEncoder:
         """Fit the scaler, and the principal components that the network builds on."""
+        del listener
         labels = with_own_settings(configuration.data).label_column
         known = tuple(name for name in labels if name in train.covariates)
         fitted = ProfileEncoder.fit(train.inputs, configuration.network, configuration.data.condition_column)

@@ -91,8 +91,11 @@ class InferenceWorkflow(ExpressionWorkflow[InferenceConfiguration]):
         store = examples.inputs.store
         return replace(examples, inputs=replace(examples.inputs, columns=np.arange(len(store.genes))))
 
-    def fit_encoder(self, train: Examples[Profiles], configuration: InferenceConfiguration) -> InferenceEncoder:
+    def fit_encoder(
+        self, train: Examples[Profiles], configuration: InferenceConfiguration, listener: Listener
+    ) -> InferenceEncoder:
         """Fit the scalers, and the ridge regression or the bins that the network builds on."""
+        del listener
         settings = configuration.network
         return InferenceEncoder.fit(
             train,

@@ -65,7 +65,7 @@ def predictor_of(graph, *, labels=False, features=True, members=1, **settings):
     words = {"hidden": (8, 8), "spectral": 4, "folds": 0, "decoder_hidden": 8, **settings}
     configuration = configure(InteractionConfiguration, words)
     workflow, task = APP.load(), LABELS if labels else TASK
-    encoder = workflow.fit_encoder(examples, configuration)
+    encoder = workflow.fit_encoder(examples, configuration, silent)
     torch.manual_seed(0)
     networks = tuple(workflow.network(encoder, task, configuration).eval() for _ in range(members))
     return Predictor(task, encoder, networks, uncalibrated(task)), examples

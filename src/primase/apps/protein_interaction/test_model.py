@@ -19,6 +19,7 @@ from primase.data.examples import Examples
 from primase.data.negatives import uniform_negatives
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
+from primase.events import silent
 
 COUNT = 40
 TASK = Task("binary", ("no interaction", "interaction"))
@@ -75,7 +76,7 @@ def examples():
 def built(examples, settings):
     configuration = configure(InteractionConfiguration, settings)
     workflow = APP.load()
-    encoder = workflow.fit_encoder(examples, configuration)
+    encoder = workflow.fit_encoder(examples, configuration, silent)
     torch.manual_seed(0)
     return encoder, workflow.network(encoder, TASK, configuration), configuration
 

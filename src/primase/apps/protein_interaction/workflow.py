@@ -165,9 +165,10 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         return joined(inputs)
 
     def fit_encoder(
-        self, train: Examples[ProteinPairs], configuration: InteractionConfiguration
+        self, train: Examples[ProteinPairs], configuration: InteractionConfiguration, listener: Listener
     ) -> Encoder[ProteinPairs]:
         """Make the message graph of the training links."""
+        del listener
         return PairEncoder.fit(train, configuration)
 
     def load_encoder(self, state: EncoderState) -> Encoder[ProteinPairs]:

@@ -173,8 +173,11 @@ class SequenceWorkflow(Workflow[Sequences, SequenceConfigurationT]):
             findings += audit_chromosomes(examples.inputs, partition)
         return findings
 
-    def fit_encoder(self, train: Examples[Sequences], configuration: SequenceConfigurationT) -> SequenceEncoder:
+    def fit_encoder(
+        self, train: Examples[Sequences], configuration: SequenceConfigurationT, listener: Listener
+    ) -> SequenceEncoder:
         """Choose the length that the network reads: that of the longest training sequence, unless it is said."""
+        del listener
         data = configuration.data
         return SequenceEncoder(data.window or usual_length(train.inputs.lengths), case=data.case_as_channel)
 
