@@ -1,0 +1,1 @@
+"""What the applications on images share: reading, decoding, auditing and dividing them."""

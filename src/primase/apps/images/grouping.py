@@ -1,0 +1,69 @@
+"""Which images belong together: those of one patient, by a column or by their names, and the pages of one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from jaxtyping import Integer, Shaped
+
+from primase.apps.images.configuration import ImageData
+from primase.apps.images.gathering import Entries
+from primase.apps.images.pictures import FilePictures
+from primase.data.audit import Finding
+from primase.data.splits import group_by_key
+
+FILE: Final = "file"
+"""Pages of one file belong together under this name."""
+
+Words = Shaped[np.ndarray, "images"]
+
+
+def groups_of(
+    data: ImageData, ids: Words, columns: Mapping[str, Words], entries: Sequence[Entries]
+) -> tuple[dict[str, Integer[np.ndarray, "images"]], list[Finding]]:
+    """Give numbers to what a split keeps together; an image of no known group stands alone."""
+    if data.group_pattern is not None:
+        name, words = "patient", pattern_groups(data.group_pattern, ids)
+    elif data.group_column is not None and data.group_column in columns:
+        name, words = data.group_column, columns[data.group_column]
+    else:
+        return _pages_together(entries)
+    unknown = words == ""
+    keys = np.where(unknown, np.array([f"\0{own}" for own in ids.tolist()], dtype=object), words)
+    groups = {name: group_by_key(keys)}
+    count = int(unknown.sum())
+    if not count:
+        return groups, []
+    text = f"{count:,} of {len(ids):,} images have no {name}: each is treated as one of its own."
+    return groups, [Finding("images without a group", count, "warning", text)]
+
+
+def _pages_together(
+    entries: Sequence[Entries],
+) -> tuple[dict[str, Integer[np.ndarray, "images"]], list[Finding]]:
+    keys: list[str] = []
+    several = 0
+    for number, own in enumerate(entries):
+        store = own.store
+        if isinstance(store, FilePictures):
+            keys += [str(path) for path in store.paths]
+            several += int((store.pages >= 0).sum())
+        else:
+            keys += [f"{number}\0{row}" for row in range(len(store))]
+    if not several:
+        return {}, []
+    text = f"{several:,} images are pages of files with several: the pages of one file are kept together."
+    return {FILE: group_by_key(keys)}, [Finding("pages of one file", several, "info", text)]
+
+
+def pattern_groups(pattern: str, ids: Words) -> Words:
+    """Find in each id what a split keeps together; an empty text where the pattern does not match."""
+    compiled = re.compile(pattern)
+    found = np.empty(len(ids), dtype=object)
+    for row, name in enumerate(ids.tolist()):
+        match = compiled.search(str(name))
+        found[row] = (match[1] or "") if match is not None else ""
+    return found

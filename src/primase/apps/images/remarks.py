@@ -1,0 +1,69 @@
+"""What is odd in the files themselves, whatever is asked of the images."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+import numpy as np
+from jaxtyping import Shaped
+
+from primase.apps.images.pictures import Pictures
+from primase.data.audit import Finding
+
+PATIENT: Final = "(?i)((?:person|patient|subject|case)[-_ ]?[0-9]+)[-_ .]"
+"""How file names tell the patient, if they do."""
+_OFTEN: Final = 0.2
+
+
+def remarks(pictures: Pictures) -> list[Finding]:
+    """Say which formats, depths and colours there are, where they are mixed."""
+    headers = [pictures.header(index) for index in range(len(pictures))]
+    return [*_mixed_colour([header.colour for header in headers]), *_mixed_bits([header.bits for header in headers])]
+
+
+def patients_in_names(ids: Shaped[np.ndarray, "images"]) -> list[Finding]:
+    """Say that file names seem to tell which images are of one patient, where a fifth of them or more do."""
+    found = [re.search(PATIENT, str(name)) for name in ids.tolist()]
+    patients = Counter(match[1].lower() for match in found if match is not None)
+    count = sum(patients.values())
+    if count < _OFTEN * len(ids) or count == len(patients):
+        return []
+    example = next(str(name) for name, match in zip(ids.tolist(), found, strict=True) if match is not None)
+    text = (
+        f"The names of {count:,} of {len(ids):,} images seem to tell the patient, such as {example}: {len(patients):,} "
+        f"different ones. --group-pattern '{PATIENT}' keeps the images of one together."
+    )
+    return [Finding("patients in file names", count, "warning", text)]
+
+
+def no_test_part(parts: Shaped[np.ndarray, "images"] | None) -> list[Finding]:
+    """Say that parts are given, and none to test on."""
+    if parts is None or (parts == "test").any():
+        return []
+    text = (
+        "There are folders of parts and none to test on: unless --test-images names one, all images are divided anew."
+    )
+    return [Finding("no test part", len(parts), "warning", text)]
+
+
+def _mixed_colour(colours: list[bool]) -> list[Finding]:
+    coloured, count = sum(colours), len(colours)
+    if coloured in (0, count):
+        return []
+    text = (
+        f"{coloured:,} images are in colour and {count - coloured:,} grey. All are brought to one form; if one class "
+        "or source has more of one kind, that gives it away."
+    )
+    return [Finding("mixed grey and colour", min(coloured, count - coloured), "warning", text)]
+
+
+def _mixed_bits(bits: list[int]) -> list[Finding]:
+    kinds = Counter(bits)
+    if len(kinds) < 2:
+        return []
+    words = {8: "8 bit", 16: "16 bit", 32: "floating point"}
+    shown = ", ".join(f"{count:,} of {words[kind]}" for kind, count in kinds.most_common())
+    text = f"The images have different depths: {shown}. See --intensity for how they are brought to one."
+    return [Finding("mixed bit depths", min(kinds.values()), "warning", text)]

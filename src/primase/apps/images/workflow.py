@@ -1,0 +1,63 @@
+"""What both applications on images do in the same way, whatever they ask of them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from primase.apps.images import auditing
+from primase.apps.images.configuration import ImageConfiguration
+from primase.apps.images.measuring import measured
+from primase.apps.images.pictures import Pictures
+from primase.apps.images.splitting import choose_policy, split_units
+from primase.apps.workflow import Labelled, Workflow
+from primase.data.audit import Finding, Fingerprints, Kinship
+from primase.data.examples import Examples
+from primase.data.splits import Groups, Partition
+from primase.events import Listener
+
+ImageConfigurationT = TypeVar("ImageConfigurationT", bound=ImageConfiguration)
+
+
+class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
+    """Divide and audit images."""
+
+    def units(
+        self, examples: Examples[Pictures], policy: str, configuration: ImageConfigurationT, listener: Listener
+    ) -> Groups:
+        """Keep the images of one patient together, or what the group column says."""
+        del configuration, listener
+        return split_units(examples, policy)
+
+    def unit_name(self, policy: str) -> str:
+        """Name what a split keeps together."""
+        # Parts that are given may hold single images, or groups of them.
+        return {"group": "group", "random": "image"}.get(policy, "unit")
+
+    def policy(self, examples: Examples[Pictures], configuration: ImageConfigurationT) -> str:
+        """Take the parts as given, else groups where there are any, else draw."""
+        chosen = configuration.split.split
+        return choose_policy(examples) if chosen == "auto" else chosen
+
+    @property
+    def input_name(self) -> str:
+        """Name what fingerprints compare."""
+        return "image"
+
+    def fingerprints(self, inputs: Pictures) -> Fingerprints:
+        """Hash the decoded pixels of each image."""
+        return measured(inputs).fingerprints
+
+    def audit(
+        self,
+        labelled: Labelled[Pictures],
+        configuration: ImageConfigurationT,
+        partition: Partition | None,
+        listener: Listener,
+    ) -> list[Finding]:
+        """Look for copies and patients on both sides, giveaways, masks, and blank images."""
+        del configuration
+        return auditing.audit_images(labelled.examples, labelled.task, partition, listener)
+
+    def kinship(self, examples: Examples[Pictures], partition: Partition, listener: Listener) -> Kinship | None:
+        """Find test images that share a group with train, or are copies of an image of it."""
+        return auditing.kinship(examples, partition, listener)
