@@ -8,6 +8,7 @@ the package; the table gives the mean and the standard deviation over the seeds.
     python benchmarks/accuracy.py --application rna-binding --datasets rbp31-tdp43 rbp31-qki --splits given --out FILE
     python benchmarks/accuracy.py --application protein-interaction --datasets yeast-ppi --splits given --out FILE
     python benchmarks/accuracy.py --application expression-inference --inputs table=FILE group_column=patient --out FILE
+    python benchmarks/accuracy.py --application image-diagnosis --splits given --inputs images=FILE --out FILE
     python benchmarks/accuracy.py --out FILE --summary
 
 Settings behind ``--set`` are those of ``primase train``, as NAME=VALUE; they show what an ingredient is worth.
@@ -31,6 +32,7 @@ from journal import Journal, mean_and_deviation, print_rows
 
 METRICS = ("accuracy", "auroc", "auprc", "mcc", "brier", "ece")
 VALUE_METRICS = ("macro_mae", "macro_mse", "macro_r2", "macro_pearson")
+IMAGE_METRICS = ("psnr", "ssim", "psnr_rgb", "ssim_rgb", "perceptual_distance")
 LABEL_COLUMNS = {"accuracy": "accuracy", "auroc": "AUROC", "auprc": "AUPRC"}
 ENZYMES = "enzyme-identification"
 
@@ -116,8 +118,9 @@ def chosen(figures: dict[str, Any]) -> dict[str, Any]:
 
     Of values, which may be of thousands of targets, only the means.
     """
+    of_the_whole = {*VALUE_METRICS, *IMAGE_METRICS}
     return {
-        name: figure for name, figure in figures.items() if name.rpartition("_")[2] in METRICS or name in VALUE_METRICS
+        name: figure for name, figure in figures.items() if name.rpartition("_")[2] in METRICS or name in of_the_whole
     }
 
 
@@ -127,8 +130,7 @@ def summarise(journal: Journal) -> None:
     for record in journal.records:
         words = " ".join(f"{name}={json.dumps(value)}" for name, value in record["settings"].items())
         groups[record["dataset"], record["split"], words or "default"].append(record)
-    values = any("macro_mae" in record["test"] for record in journal.records)
-    metrics = {"mae": "MAE", "r2": "R²", "pearson": "Pearson r"} if values else LABEL_COLUMNS
+    metrics = table_columns(journal.records[0]["test"]) if journal.records else LABEL_COLUMNS
     rows = [["data set", "split", "settings", "seeds", "model", *metrics.values(), "training, seconds"]]
     for (dataset, split, words), records in sorted(groups.items()):
         front = [dataset, split, words, str(len(records))]
@@ -137,6 +139,13 @@ def summarise(journal: Journal) -> None:
             seconds = mean_and_deviation((record["seconds"]["train"] for record in records), 0)
             rows.append([*front, model, *columns, seconds if model == "network" else ""])
     print_rows(rows)
+
+
+def table_columns(figures: Mapping[str, Any]) -> Mapping[str, str]:
+    """Choose the metrics of the table by what was measured."""
+    if "psnr" in figures:
+        return {"psnr": "PSNR (dB)", "ssim": "SSIM", "psnr_rgb": "PSNR RGB (dB)", "perceptual_distance": "distance"}
+    return {"mae": "MAE", "r2": "R²", "pearson": "Pearson r"} if "macro_mae" in figures else LABEL_COLUMNS
 
 
 def models(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -503,6 +503,7 @@ def test_a_package_index_out_of_reach_is_not_called_a_missing_package(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_INDEX_URL", "https://127.0.0.1:9/simple")
     with pytest.raises(SourceError, match="pip failed: no connection to the package index"):

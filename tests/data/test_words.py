@@ -5,6 +5,7 @@ from primase.data.words import (
     ExpressionWords,
     GraphWords,
     HeaderWords,
+    ImageWords,
     PairWords,
     SplitSection,
     TableWords,
@@ -38,7 +39,8 @@ def test_every_word_has_a_help_text():
 
 def test_words_that_name_input_are_told_from_those_that_say_how_to_read_it():
     reading = {"target_column", "id_column", "sequence_column", "group_column"}
-    words = set(Data.model_fields) | set(GraphWords.model_fields) | set(ExpressionWords.model_fields)
+    words = set(Data.model_fields) | set(GraphWords.model_fields)
+    words |= set(ExpressionWords.model_fields) | set(ImageWords.model_fields)
     assert words - reading - {"label_column"} == INPUT_WORDS
 
 

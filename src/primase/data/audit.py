@@ -122,6 +122,30 @@ def audit_partition(fingerprints: Fingerprints, partition: Partition, *, what: s
     return [Finding(TWINS, count, "warning", text)]
 
 
+def audit_groups(examples: Examples[InputsT], partition: Partition, *, what: str) -> list[Finding]:
+    """Count the test examples of which another one of the same group, such as the patient, is in train.
+
+    Parameters
+    ----------
+    what
+        What an example is, such as ``"image"``.
+    """
+    findings = []
+    for name, group in examples.groups.items():
+        shared = np.isin(group[partition.test], group[partition.train])
+        count, total = int(shared.sum()), len(partition.test)
+        topic = f"{name} on both sides of the split"
+        if count:
+            text = (
+                f"{count:,} of {total:,} test {what}s share their {name} with one in train, so that the test asks in "
+                f"part what the network remembers. --split group keeps every {name} together."
+            )
+            findings.append(Finding(topic, count, "warning", text))
+        else:
+            findings.append(Finding(topic, 0, "info", f"No {name} is both in train and in test."))
+    return findings
+
+
 def audit_sizes(partition: Partition) -> list[Finding]:
     """Warn of a validation or test part on which nothing can be judged."""
     small = {name: len(partition.part(name)) for name in PARTS[1:]}

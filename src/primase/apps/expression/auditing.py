@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from scipy.stats.contingency import crosstab
 
 from primase.apps.expression.profiles import Profiles
-from primase.data.audit import Finding, Fingerprints, Kinship
+from primase.data.audit import Finding, Fingerprints, Kinship, audit_groups
 from primase.data.examples import Examples, Indices, evenly_spread
 from primase.data.splits import Partition
 
@@ -59,7 +59,7 @@ def audit_expression(
     known = [name for name in labels if name in examples.covariates]
     findings = [*confounded(examples.covariates, known)]
     if partition is not None:
-        findings += [*split_groups(examples, partition), *_twins(examples, partition)]
+        findings += [*audit_groups(examples, partition, what="sample"), *_twins(examples, partition)]
         train = partition.train
     else:
         train = np.arange(len(examples))
@@ -81,21 +81,6 @@ def fingerprints(profiles: Profiles) -> Fingerprints:
         for row in np.flatnonzero(~blank).tolist():
             found[place.start + row] = hashlib.blake2b(rounded[row].tobytes(), digest_size=16).hexdigest()
     return found
-
-
-def split_groups(examples: Examples[Profiles], partition: Partition) -> Iterator[Finding]:
-    """Count the test samples of which another one of the same group, such as the patient, is in train."""
-    for name, group in examples.groups.items():
-        shared = np.isin(group[partition.test], group[partition.train])
-        count, total = int(shared.sum()), len(partition.test)
-        if count:
-            text = (
-                f"{count:,} of {total:,} test samples share their {name} with a sample in train, so that the test asks "
-                f"in part what the network remembers. --split group keeps every {name} together."
-            )
-            yield Finding(f"{name} on both sides of the split", count, "warning", text)
-        else:
-            yield Finding(f"{name} on both sides of the split", 0, "info", f"No {name} is both in train and in test.")
 
 
 def near_twins(profiles: Profiles, tested: Indices, trained: Indices) -> Bool[np.ndarray, "tested"]:

@@ -12,10 +12,10 @@ from primase.apps.expression.auditing import (
     kinship,
     label_areas,
     near_twins,
-    split_groups,
     variance_explained,
 )
 from primase.apps.expression.profiles import Profiles
+from primase.data.audit import audit_groups
 from primase.data.examples import Examples
 from primase.data.splits import Partition
 
@@ -92,11 +92,11 @@ def test_a_patient_on_both_sides_is_found():
     group = np.arange(SAMPLES)
     group[199], group[198] = 5, 5
     whole = examples(profiles(), {"patient": group})
-    (finding,) = split_groups(whole, partition())
+    (finding,) = audit_groups(whole, partition(), what="sample")
     assert (finding.finding, finding.count, finding.severity) == ("patient on both sides of the split", 2, "warning")
     kin = kinship(whole, partition())
     assert np.flatnonzero(kin.related).tolist() == [28, 29]
-    (clean,) = split_groups(examples(profiles(), {"patient": np.arange(SAMPLES)}), partition())
+    (clean,) = audit_groups(examples(profiles(), {"patient": np.arange(SAMPLES)}), partition(), what="sample")
     assert (clean.count, clean.severity) == (0, "info")
     assert kinship(examples(profiles()), partition()) is None
 

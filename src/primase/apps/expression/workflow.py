@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from primase.apps.expression import auditing
 from primase.apps.expression.configuration import ExpressionConfiguration
 from primase.apps.expression.datasets import with_own_settings
 from primase.apps.expression.profiles import Profiles
-from primase.apps.expression.splitting import choose_policy, split_units
 from primase.apps.workflow import Labelled, Workflow
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.examples import Examples
+from primase.data.grouping import grouped_units, usual_policy
 from primase.data.splits import Groups, Partition
 from primase.events import Listener
 
 ExpressionConfigurationT = TypeVar("ExpressionConfigurationT", bound=ExpressionConfiguration)
+
+ADVICE: Final = "Name one with --group-column, such as patient."
 
 
 class ExpressionWorkflow(Workflow[Profiles, ExpressionConfigurationT]):
@@ -30,7 +32,7 @@ class ExpressionWorkflow(Workflow[Profiles, ExpressionConfigurationT]):
     ) -> Groups:
         """Keep the samples of one patient together, or what the group column says."""
         del configuration, listener
-        return split_units(examples, policy)
+        return grouped_units(examples, policy, advice=ADVICE)
 
     def unit_name(self, policy: str) -> str:
         """Name what a split keeps together."""
@@ -40,7 +42,7 @@ class ExpressionWorkflow(Workflow[Profiles, ExpressionConfigurationT]):
     def policy(self, examples: Examples[Profiles], configuration: ExpressionConfigurationT) -> str:
         """Take the parts as given, else groups where there are any, else draw."""
         chosen = configuration.split.split
-        return choose_policy(examples) if chosen == "auto" else chosen
+        return usual_policy(examples) if chosen == "auto" else chosen
 
     def fingerprints(self, inputs: Profiles) -> Fingerprints:
         """Hash each profile, rounded."""

@@ -15,7 +15,7 @@ from primase.apps.images.measuring import measure, measured
 from primase.apps.images.nuisances import edges, formats, intensities, numbers_of, sizes
 from primase.apps.images.pictures import Pictures
 from primase.apps.images.summaries import Summaries
-from primase.data.audit import Finding, Kinship
+from primase.data.audit import Finding, Kinship, audit_groups
 from primase.data.examples import Examples, Indices, evenly_spread
 from primase.data.splits import Partition
 from primase.data.tasks import Task
@@ -54,7 +54,7 @@ def audit_images(
     findings = [*blank(summaries), *masks(summaries, examples.ids), *bordered(summaries)]
     train = np.arange(len(examples)) if partition is None else partition.train
     if partition is not None:
-        findings += [*split_groups(examples, partition), *_copied(summaries, partition)]
+        findings += [*audit_groups(examples, partition, what="image"), *_copied(summaries, partition)]
     if examples.targets.size and not task.is_value:
         findings += giveaways(examples.take(train), summaries.take(train), task)
     return findings
@@ -91,21 +91,6 @@ def bordered(summaries: Summaries) -> Iterator[Finding]:
             "more. Crop it away if it belongs to the machine or to the program that saved them."
         )
         yield Finding("borders of one value", count, "info", text)
-
-
-def split_groups(examples: Examples[Pictures], partition: Partition) -> Iterator[Finding]:
-    """Count the test images of which another one of the same group, such as the patient, is in train."""
-    for name, group in examples.groups.items():
-        shared = np.isin(group[partition.test], group[partition.train])
-        count, total = int(shared.sum()), len(partition.test)
-        if count:
-            text = (
-                f"{count:,} of {total:,} test images share their {name} with an image in train, so that the test asks "
-                f"in part what the network remembers. --split group keeps every {name} together."
-            )
-            yield Finding(f"{name} on both sides of the split", count, "warning", text)
-        else:
-            yield Finding(f"{name} on both sides of the split", 0, "info", f"No {name} is both in train and in test.")
 
 
 def copied_from_train(summaries: Summaries, partition: Partition) -> tuple[Indices, Members, int]:

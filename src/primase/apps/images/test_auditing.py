@@ -4,18 +4,15 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from primase.apps.images.auditing import area_under_curve, audit_images, kinship
-from primase.apps.images.configuration import ImageConfiguration, ImageData
+from primase.apps.images.configuration import ImageData
 from primase.apps.images.measuring import measured
-from primase.apps.images.pictures import ArrayPictures, FilePictures, Pictures
+from primase.apps.images.pictures import FilePictures, Pictures
 from primase.apps.images.probes import Metadata, image_probes
 from primase.apps.images.reading import read_pictures
-from primase.apps.images.splitting import choose_policy, split_units
 from primase.apps.images.summaries import fingerprint
-from primase.apps.images.workflow import ImageWorkflow
 from primase.data.examples import Examples
 from primase.data.splits import Partition
 from primase.data.tasks import Task
-from primase.errors import ConfigurationError
 
 TASK = Task("binary", ("no", "yes"))
 COUNT = 80
@@ -200,32 +197,3 @@ def test_metadata_has_the_same_columns_everywhere():
     assert np.isfinite(table).all()
     other = examples([scene(0)], covariates={"kind": np.array(["new"], dtype=object)})
     assert metadata(other).shape == (1, 7)
-
-
-def test_policies_and_units():
-    plain = examples([scene(seed) for seed in range(8)])
-    assert choose_policy(plain) == "random"
-    assert split_units(plain, "random").tolist() == [*range(8)]
-    with pytest.raises(ConfigurationError, match="nothing to split by"):
-        split_units(plain, "group")
-    grouped = examples([scene(seed) for seed in range(8)], groups={"patient": np.arange(8) // 2})
-    assert choose_policy(grouped) == "group"
-    assert split_units(grouped, "group").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    parts = np.array(["train"] * 6 + ["validation"] * 2, dtype=object)
-    assert choose_policy(examples([scene(seed) for seed in range(8)], parts=parts)) == "random"
-    parts[7] = "test"
-    given = examples([scene(seed) for seed in range(8)], parts=parts, groups={"patient": np.arange(8) // 2})
-    assert choose_policy(given) == "given"
-    assert split_units(given, "given").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert "units" not in ImageWorkflow.__abstractmethods__
-    assert ImageConfiguration().split.split == "auto"
-
-
-def test_arrays_are_measured_as_files_are(tmp_path):
-    Image.fromarray(scene(3)).save(tmp_path / "a.png")
-    one = measured(Pictures.of_files([tmp_path / "a.png"]))
-    other = measured(Pictures.whole(ArrayPictures(scene(3)[None])))
-    assert np.array_equal(one.measures, other.measures)
-    assert one.fingerprints.tolist() == other.fingerprints.tolist()
-    assert one.measures[0, 0] == pytest.approx(scene(3).mean() / 255, abs=1e-6)
-    assert one.measures[0, 1] == pytest.approx(scene(3).std() / 255, abs=1e-6)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from primase.apps.images import auditing
 from primase.apps.images.configuration import ImageConfiguration
 from primase.apps.images.measuring import measured
 from primase.apps.images.pictures import Pictures
-from primase.apps.images.splitting import choose_policy, split_units
 from primase.apps.workflow import Labelled, Workflow
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.examples import Examples
+from primase.data.grouping import grouped_units, usual_policy
 from primase.data.splits import Groups, Partition
 from primase.events import Listener
 
 ImageConfigurationT = TypeVar("ImageConfigurationT", bound=ImageConfiguration)
+
+ADVICE: Final = "Name a column with --group-column, such as patient, or a --group-pattern of paths."
 
 
 class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
@@ -26,7 +28,7 @@ class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
     ) -> Groups:
         """Keep the images of one patient together, or what the group column says."""
         del configuration, listener
-        return split_units(examples, policy)
+        return grouped_units(examples, policy, advice=ADVICE)
 
     def unit_name(self, policy: str) -> str:
         """Name what a split keeps together."""
@@ -36,7 +38,7 @@ class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
     def policy(self, examples: Examples[Pictures], configuration: ImageConfigurationT) -> str:
         """Take the parts as given, else groups where there are any, else draw."""
         chosen = configuration.split.split
-        return choose_policy(examples) if chosen == "auto" else chosen
+        return usual_policy(examples) if chosen == "auto" else chosen
 
     @property
     def input_name(self) -> str:
