@@ -84,7 +84,8 @@ def _joined(_context: click.Context, _parameter: click.Parameter, value: Any) ->
 
 def _click_type(kind: Any) -> Any:
     if typing.get_origin(kind) is Literal:
-        return click.Choice([str(choice) for choice in typing.get_args(kind)])
+        # The choices themselves, which may be numbers.
+        return click.Choice(typing.get_args(kind))
     return click.Path(path_type=Path) if kind is Path else kind
 
 
