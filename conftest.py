@@ -6,6 +6,8 @@ import os
 
 # One thread per test process: several processes that spin for each other's threads take many times longer.
 os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "COLUMNS": "200"})
+# No test downloads a package: what depends on one takes its way without, the same everywhere.
+os.environ["PIP_NO_INDEX"] = "1"
 
 import json
 import re
@@ -49,6 +51,16 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "expression-embedding": {"latent": 4, "hidden": (128,), "learning_rate": 0.001},
     "expression-inference": {"hidden": (256, 256), "learning_rate": 0.001, "epochs": 20},
     "rna-binding": {"filters": (32, 32, 32)},
+    "image-diagnosis": {"image_size": 64, "epochs": 30, "learning_rate": 0.003},
+    "super-resolution": {
+        "width": 8,
+        "blocks": 2,
+        "epochs": 6,
+        "steps": 60,
+        "batch_size": 8,
+        "learning_rate": 0.004,
+        "adversarial_epochs": 0,
+    },
     "dna-function": {
         "filters": (48, 48),
         "widths": (11, 5),
@@ -69,8 +81,9 @@ COUNTS = {
     "protein-interaction": 2000,
     "expression-inference": 800,
     "expression-embedding": 400,
+    "super-resolution": 40,
 }
-"""How many examples are simulated where three hundred are too few: for the edges of a motif, for an order of motifs."""
+"""How many examples are simulated where three hundred are too few, as for the edges of a motif, or more than needed."""
 
 FEW = 40
 """So many records are explained."""

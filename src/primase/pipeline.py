@@ -116,7 +116,8 @@ def train(
         _refuse_changed_data(workspace, audited)
         workflow, task = application.load(), audited.labelled.task
         parts = {name: audited.labelled.examples.take(audited.partition.part(name)) for name in PARTS}
-        encoder = workflow.fit_encoder(parts["train"], configuration, listener)
+        with stages("encode"):
+            encoder = workflow.fit_encoder(parts["train"], configuration, listener)
         with stages("train"):
             members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
         truth = {name: workflow.truth(parts[name]) for name in PARTS[1:]}

@@ -153,12 +153,14 @@ def test_giving_one_setting_changes_no_other(rehearsal):
 
 
 def test_the_help_tells_the_defaults(rehearsal, command_line):
-    output = " ".join(command_line("train", rehearsal.application.name, "--help").output.split())
+    output = command_line("train", rehearsal.application.name, "--help").output
+    # A text may name other options; those that it is about stand at the beginning of a line.
+    texts = {
+        text.split(maxsplit=1)[0]: " ".join(text.split()) for text in re.split(r"^  (?=--)", output, flags=re.MULTILINE)
+    }
     for name, value in settings_of(rehearsal.application.configuration()).items():
         if type(value) in {int, float}:
-            flag = f" --{name.replace('_', '-')} "
-            own = output[output.index(flag) + len(flag) :].split(" --", maxsplit=1)[0]
-            assert f"[default: {value}" in own, name
+            assert f"[default: {value}" in texts[f"--{name.replace('_', '-')}"], name
 
 
 def test_configuration_survives_a_file(rehearsal, tmp_path):
@@ -385,16 +387,27 @@ def test_a_bundle_moved_elsewhere_predicts_the_same_without_a_cache(rehearsal, r
 # Explanation
 
 
-def about(row, item, motifs):
+def about(row, item, truth):
     """Say whether a row is about something planted; None for a letter of a motif that may be any."""
     if "feature" in item:
         return row["feature"] == item["feature"]
+    if "box" in item:
+        return lies_in(row["feature"], row["cells"], item["box"], truth["side"])
+    motifs = truth.get("motifs")
     if not item["start"] <= row["position"] < item["end"]:
         return False
     if "motif" not in item:
         return True
     place = row["position"] - item["start"] if item["strand"] == "+" else item["end"] - 1 - row["position"]
     return True if max(motifs[item["motif"]]["probabilities"][place]) > 0.5 else None
+
+
+def lies_in(cell, cells, box, side):
+    """Say whether the middle of a cell "row:column", of so many in all, lies in a box of a square image."""
+    along = round(cells**0.5)
+    row, column = ((int(place) + 0.5) * side / along for place in cell.split(":"))
+    left, top, right, bottom = box
+    return left <= column < right and top <= row < bottom
 
 
 def planted_and_others(attributions, planted, truth, task):
@@ -408,7 +421,8 @@ def planted_and_others(attributions, planted, truth, task):
         if task.is_multilabel:
             items = [item for item in items if item["motif"] in target]
         if items:
-            every = [[about(row, item, truth.get("motifs")) for item in items] for row in rows.iter_rows(named=True)]
+            several = [{**row, "cells": len(rows)} for row in rows.iter_rows(named=True)]
+            every = [[about(row, item, truth) for item in items] for row in several]
             found = [None if None in marked else any(marked) for marked in every]
             marks.append(rows.with_columns(planted=pl.Series(found, dtype=pl.Boolean)))
     return pl.concat(marks).drop_nulls("planted")
@@ -470,6 +484,11 @@ def test_explanation_finds_what_was_planted(rehearsal, run, model, explain_once)
     assert marked["id"].n_unique() >= share * len({item["id"] for item in rehearsal.planted})
     for method, rows in marked.partition_by("method", as_dict=True).items():
         assert rows["planted"].any(), method
+        if "box" in rehearsal.planted[0]:
+            # How strongly a map speaks differs from image to image.
+            own = [part for part in rows.partition_by("id") if part["planted"].any()]
+            assert np.mean([roc_auc_score(part["planted"], part["value"]) for part in own]) >= 0.9, method
+            continue
         assert roc_auc_score(rows["planted"], rows["value"]) >= 0.95, method
 
 

@@ -55,6 +55,7 @@ def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
 def metrics_of(run: TrainingRun) -> dict[str, Any]:
     """Gather what ``metrics.json`` holds."""
     evaluation = run.assessment.evaluation
+    phases = [dict(member.phases) for member in run.members]
     further: dict[str, Any] = {"scale": run.scale} if run.scale else {}
     if run.insights.figures:
         further["insights"] = run.insights.to_state()
@@ -72,6 +73,7 @@ def metrics_of(run: TrainingRun) -> dict[str, Any]:
         "precision": run.members[0].precision,
         "seed": run.configuration["seed"],
         "histories": [member.history for member in run.members],
+        **({"phases": phases} if any(phases) else {}),
     }
 
 

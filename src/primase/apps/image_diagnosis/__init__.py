@@ -1,0 +1,1 @@
+"""The application that asks: which diagnosis does this image show."""

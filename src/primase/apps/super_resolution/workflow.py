@@ -1,0 +1,267 @@
+"""The work of super-resolution, from sharp images to a generator that restores what low resolution has lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float
+from torch import nn
+
+from primase.apps.images.pictures import Pictures
+from primase.apps.images.reading import read_pictures, stream_pictures
+from primase.apps.images.workflow import ImageWorkflow
+from primase.apps.super_resolution import drawing, pages
+from primase.apps.super_resolution.configuration import SuperResolutionConfiguration
+from primase.apps.super_resolution.crops import VALIDATION_CROPS, VALIDATION_PATCH, Crops, PlanePairs, plane_sizes
+from primase.apps.super_resolution.datasets import DATASETS
+from primase.apps.super_resolution.encoding import PictureEncoder, picture_encoder
+from primase.apps.super_resolution.fields import fields
+from primase.apps.super_resolution.judging import Judge, interpolations, restorer
+from primase.apps.super_resolution.learning import build_network, fit_options
+from primase.apps.super_resolution.perception import loss_distance, photo_features
+from primase.apps.super_resolution.restoring import SMALLEST_SIDE, Restorer
+from primase.apps.super_resolution.simulator import simulate
+from primase.apps.workflow import Explanation, Labelled, Simulated
+from primase.data.audit import Finding
+from primase.data.encoding import Encoder, EncoderState, SupervisedBatches
+from primase.data.examples import Examples
+from primase.data.splits import Groups, Part, Partition
+from primase.data.tasks import IMAGE, Task
+from primase.errors import ConfigurationError
+from primase.evaluation.baselines import Rival
+from primase.evaluation.image_quality import MEASURES
+from primase.evaluation.intervals import Units
+from primase.events import Listener, Progress
+from primase.predictor.predictor import Predictor
+from primase.report.run import Insights
+from primase.training.fit import FitOptions
+
+TASK: Final = Task(IMAGE, MEASURES)
+CLUSTER: Final = "cluster"
+_OF_CLASSES: Final = frozenset({"mixed grey and colour", "mixed bit depths"})
+"""What may give a class away is no matter where there is none."""
+
+
+@final
+class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
+    """Read sharp images, make those of low resolution, learn to restore, judge, and restore new ones."""
+
+    def read(
+        self, configuration: SuperResolutionConfiguration, task: Task | None, listener: Listener
+    ) -> Labelled[Pictures]:
+        """Read sharp images, whatever the folders they lie in are called."""
+        del task
+        least = SMALLEST_SIDE * configuration.data.scale
+        found = read_pictures(configuration.data, listener, DATASETS, labelled=False, least_size=least)
+        findings = [finding for finding in found.findings if finding.finding not in _OF_CLASSES]
+        return Labelled(found.examples(), TASK, findings)
+
+    def read_new(
+        self, configuration: SuperResolutionConfiguration, predictor: Predictor[Pictures], listener: Listener
+    ) -> Labelled[Pictures]:
+        """Read sharp images that a trained generator is judged on, at the scale that it was trained for."""
+        own = picture_encoder(predictor.encoder)
+        data = configuration.data.model_copy(update={"scale": own.scale})
+        return self.read(configuration.model_copy(update={"data": data}), predictor.task, listener)
+
+    def stream(
+        self,
+        path: Path,
+        configuration: SuperResolutionConfiguration,
+        encoder: Encoder[Pictures],
+        listener: Listener,
+    ) -> Iterator[Examples[Pictures]]:
+        """Read images of low resolution."""
+        del encoder
+        return stream_pictures(path, configuration.data, listener, block=16, least_size=SMALLEST_SIDE)
+
+    def policy(self, examples: Examples[Pictures], configuration: SuperResolutionConfiguration) -> str:
+        """Take the parts as given, else groups where there are any, else keep fields of view together."""
+        chosen = configuration.split.split
+        if chosen != "auto":
+            return chosen
+        if examples.parts is not None:
+            return "given"
+        return "group" if examples.groups else CLUSTER
+
+    def units(
+        self,
+        examples: Examples[Pictures],
+        policy: str,
+        configuration: SuperResolutionConfiguration,
+        listener: Listener,
+    ) -> Groups:
+        """Keep crops of one field of view together."""
+        if policy != CLUSTER:
+            return super().units(examples, policy, configuration, listener)
+        count = len(examples)
+        return fields(examples.inputs, lambda done: listener(Progress("find fields", done, count, "images")))
+
+    def unit_name(self, policy: str) -> str:
+        """Name what a split keeps together."""
+        return "field of view" if policy == CLUSTER else super().unit_name(policy)
+
+    def audit(
+        self,
+        labelled: Labelled[Pictures],
+        configuration: SuperResolutionConfiguration,
+        partition: Partition | None,
+        listener: Listener,
+    ) -> list[Finding]:
+        """Look for what is odd in images, and say which are too small to learn from and which belong together."""
+        found = super().audit(labelled, configuration, partition, listener)
+        return [*found, *_too_small(labelled, configuration), *_together(partition)]
+
+    def fit_encoder(
+        self, train: Examples[Pictures], configuration: SuperResolutionConfiguration, listener: Listener
+    ) -> PictureEncoder:
+        """Take over the settings; nothing is fitted."""
+        del train, listener
+        return PictureEncoder.of(configuration)
+
+    def load_encoder(self, state: EncoderState) -> PictureEncoder:
+        """Read the encoder of a bundle."""
+        return PictureEncoder.from_state(state)
+
+    def network(self, encoder: Encoder[Pictures], task: Task, configuration: SuperResolutionConfiguration) -> nn.Module:
+        """Build the generator, or both of them."""
+        del task
+        return build_network(picture_encoder(encoder), configuration)
+
+    def learned_from(
+        self,
+        encoder: Encoder[Pictures],
+        examples: Examples[Pictures],
+        part: Part,
+        configuration: SuperResolutionConfiguration,
+        listener: Listener,
+    ) -> SupervisedBatches:
+        """Learn from all crops of the training images, and choose by some of the validation images."""
+        del listener
+        own = picture_encoder(encoder)
+        if part == "train":
+            planes = PlanePairs.of(own, examples.inputs, configuration.training.zooms)
+            crops = Crops.all_of(planes, configuration.training.patch)
+        else:
+            crops = Crops.all_of(PlanePairs.of(own, examples.inputs), VALIDATION_PATCH).some(VALIDATION_CROPS)
+        # What is to be found again is in the crops themselves.
+        return SupervisedBatches(crops, np.empty((len(crops), 0), dtype=np.float32))
+
+    def fit_options(
+        self,
+        encoder: Encoder[Pictures],
+        task: Task,
+        train: Examples[Pictures],
+        configuration: SuperResolutionConfiguration,
+    ) -> FitOptions:
+        """Say what both phases of training make small; what they need of other networks is fetched before them."""
+        del task
+        own = picture_encoder(encoder)
+        if own.with_distance:
+            photo_features(own.distance_features)
+        perceptual = loss_distance(own.loss_features) if own.adversarial else None
+        return fit_options(own, train.inputs, configuration, perceptual)
+
+    def outputs(
+        self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener
+    ) -> Float[np.ndarray, "examples measures"]:
+        """Measure how near each image comes that the pixel-trained generator restores."""
+        judge = Judge.of(picture_encoder(predictor.encoder), listener)
+        return judge.of_all(restorer(predictor).restored, examples.inputs, listener)
+
+    def baselines(self, encoder: Encoder[Pictures]) -> Sequence[Rival]:
+        """Name plain interpolation, of two kinds."""
+        return interpolations(Judge.of(picture_encoder(encoder)))
+
+    def probes(self, train: Examples[Pictures]) -> Sequence[Rival]:
+        """No nuisance tells what is missing in an image."""
+        del train
+        return []
+
+    def subsets(self, test: Examples[Pictures], encoder: Encoder[Pictures]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
+        """Look at grey and coloured images apart, where there are both."""
+        del encoder
+        colour = np.array([test.inputs.header(index).colour for index in range(len(test))], dtype=np.bool_)
+        return {"colour": colour, "grey": ~colour} if colour.any() and not colour.all() else {}
+
+    def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
+        """Say how large each image is."""
+        del encoder
+        headers = [inputs.header(index) for index in range(len(inputs))]
+        sizes = {"height": [header.height for header in headers], "width": [header.width for header in headers]}
+        return pl.DataFrame(sizes, schema={"height": pl.Int64, "width": pl.Int64})
+
+    def draw(
+        self,
+        predictor: Predictor[Pictures],
+        blocks: Iterator[Examples[Pictures]],
+        configuration: SuperResolutionConfiguration,
+        folder: Path,
+        listener: Listener,
+    ) -> int:
+        """Restore images, and write them in the bit depth that they came in.
+
+        Raises
+        ------
+        ConfigurationError
+            If the generator of the adversarial phase is asked for and there is none.
+        """
+        data, own = configuration.data, picture_encoder(predictor.encoder)
+        if data.adversarial and not own.adversarial:
+            what = "this model was trained without an adversarial phase"
+            advice = "Train one with --adversarial-epochs above 0, or leave --adversarial out."
+            raise ConfigurationError(what, where="--adversarial", advice=advice)
+        chosen = restorer(predictor, adversarial=data.adversarial)
+        made = Restorer(chosen.generators, own.colour, data.self_ensemble, data.tile)
+        return drawing.draw(blocks, made, folder, listener)
+
+    def explain(self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener) -> Explanation:
+        """Refuse: what a restored image rests on is the image of low resolution around each place."""
+        del predictor, examples, listener
+        what = "this application explains nothing"
+        raise ConfigurationError(what, where="explain", advice="The report of train shows what was restored.")
+
+    def insights(
+        self, predictor: Predictor[Pictures], parts: Mapping[Part, Examples[Pictures]], listener: Listener
+    ) -> Insights:
+        """Show images side by side, and what the adversarial phase has changed."""
+        test = parts["test"]
+        judge = Judge.of(picture_encoder(predictor.encoder), listener)
+        groups = next(iter(test.groups.values()), None)
+        units = Units.of(fields(test.inputs) if groups is None else groups, "unit")
+        return pages.insights(predictor, test, units, judge, listener)
+
+    def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
+        """Write micrographs of filaments and spots."""
+        return simulate(folder, count, seed)
+
+
+def _too_small(labelled: Labelled[Pictures], configuration: SuperResolutionConfiguration) -> list[Finding]:
+    sizes = plane_sizes(PictureEncoder.of(configuration), labelled.examples.inputs)
+    patch, scale = configuration.training.patch, configuration.data.scale
+    small = int((sizes.min(axis=1) < patch).sum())
+    if not small or small == len(sizes):
+        return []
+    text = (
+        f"{small:,} images are smaller than the {patch * scale} pixels that a crop needs at the full resolution: they "
+        "are judged on, and not learned from; a smaller --patch would use them."
+    )
+    return [Finding("too small to learn from", small, "info", text)]
+
+
+def _together(partition: Partition | None) -> list[Finding]:
+    if partition is None or partition.policy != CLUSTER:
+        return []
+    _, counts = np.unique(partition.units, return_counts=True)
+    several = counts[counts > 1]
+    if not len(several):
+        return []
+    text = (
+        f"{int(several.sum()):,} images are crops of {len(several):,} fields of view, as they go on in each other at a "
+        "border: those of one field are kept in one part."
+    )
+    return [Finding("crops of one field", int(several.sum()), "info", text)]
