@@ -3,13 +3,13 @@
 - ``accuracy``: training with the default settings on ``t91`` (tested on Set5, which nothing is chosen by) and on
   ``nuclei``, over seeds; PSNR and SSIM of both phases beside bicubic and Lanczos, with and without the average over
   eight flips and turns, and the share of test images that come nearer to the truth than with bicubic. Settings behind
-  ``--`` go to ``train``.
+  ``--set`` go to ``train``.
 - ``loader``: the share of a training step's time that is spent on cutting crops.
 - ``memory``: restoring an image to 4,096 x 4,096 pixels in tiles, and one of 4,096 x 4,096 pixels to four times that:
   seconds of the processor, and the highest memory beside the images themselves.
 
     python benchmarks/super_resolution.py accuracy --seeds 0 1 2 --out benchmarks/results/super_resolution.jsonl
-    python benchmarks/super_resolution.py accuracy --seeds 0 --out FILE -- device=cuda width=64 blocks=16 epochs=400
+    python benchmarks/super_resolution.py accuracy --seeds 0 --out FILE --set device=cuda width=64 blocks=16 epochs=400
     python benchmarks/super_resolution.py loader --out benchmarks/results/super_resolution.jsonl
     python benchmarks/super_resolution.py memory --out benchmarks/results/super_resolution.jsonl
 """
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--scales", type=int, nargs="+", default=[4])
-    parser.add_argument("settings", nargs="*", help="NAME=VALUE for train")
+    parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="NAME=VALUE", help="for train")
     options = parser.parse_args()
     journal = Journal(options.out)
     settings = {name: _read(value) for name, _, value in (text.partition("=") for text in options.settings)}

@@ -62,8 +62,8 @@ class DiagnosisNetworkSection(Section):
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Share of the features before the last layer set to zero in training, where more than that layer learns."""
     balance: bool = True
-    """Let all classes count the same in training, however rare: 0.5 is then a fair cut between two. Probabilities are
-    those of a world in which they are equally frequent; without it those of the training data."""
+    """Let all classes count the same in training: 0.5 is then a fair cut between two. Probabilities are those of a
+    world in which they are equally frequent; without it those of the training data. No image counts more than ten."""
     cache_features: bool = True
     """Keep the features of a frozen network on disk, so that no image is computed twice."""
 

@@ -26,6 +26,9 @@ from primase.report.sections import Block, Callout, Paragraph, PictureGrid, Pict
 MOST_COMPARED: Final = 200
 """With so many test images those that are shown are compared at most."""
 
+NO_FREQUENCY: Final = 0.05
+"""By so much the mean of probabilities may differ from how many images have a label."""
+
 SHOWN: Final = 4
 """So many images of each kind are shown in the report of a training run."""
 
@@ -74,7 +77,22 @@ def transfer_section(transfer: Transfer) -> Section:
         "sensitivity and specificity was chosen on validation."
     )
     figure = paired(scores, names=("validation", "test"), metric="value", chance=None, caption=caption)
-    return Section("Does it hold on test?", [_verdict(lost, transfer), *_cuts(transfer.cuts), table, figure])
+    blocks = [_verdict(lost, transfer), *_frequencies(transfer), *_cuts(transfer.cuts), table, figure]
+    return Section("Does it hold on test?", blocks)
+
+
+def _frequencies(transfer: Transfer) -> list[Block]:
+    """Say where probabilities are no frequencies, which an error of calibration by confidence may not show."""
+    off = {name: both for name, both in transfer.frequencies.items() if abs(both[0] - both[1]) > NO_FREQUENCY}
+    if not off:
+        return []
+    listed = "; ".join(f"{name}: {said:.2f} on average, {share:.0%} have it" for name, (said, share) in off.items())
+    text = (
+        f"Already on validation what is said is not how often it is so ({listed}). Where classes count the same in "
+        "training, however rare (--balance), probabilities are those of a world in which all are equally frequent: "
+        "right for a cut at 0.5, wrong as frequencies. Train with --no-balance for those of your data."
+    )
+    return [Callout("warning", "Probabilities are not frequencies", text)]
 
 
 def _title(name: str) -> str:
@@ -105,21 +123,11 @@ def _cuts(cuts: Sequence[Cut]) -> list[Block]:
     if not cuts:
         return []
     rows = [
-        [
-            cut.label,
-            f"{cut.cut:.3f}",
-            *(str(part[name]) for part in (cut.validation, cut.test) for name in ("sensitivity", "specificity")),
-        ]
+        [cut.label, f"{cut.cut:.3f}", part, *(str(rates[name]) for name in ("sensitivity", "specificity"))]
         for cut in cuts
+        for part, rates in (("validation", cut.validation), ("test", cut.test))
     ]
-    header = [
-        "Label",
-        "Cut",
-        "Sensitivity, validation",
-        "Specificity, validation",
-        "Sensitivity, test",
-        "Specificity, test",
-    ]
+    header = ["Label", "Cut", "Part", "Sensitivity", "Specificity"]
     note = "Called positive is what has a calibrated probability of at least the cut."
     return [Table(header, rows, f"The operating point: chosen on validation for {cuts[0].aim}.", note)]
 

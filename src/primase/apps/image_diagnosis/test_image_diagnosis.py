@@ -7,9 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from primase.apps.image_diagnosis.app import APP
 from primase.apps.image_diagnosis.explaining import SeenWhole
+from primase.apps.image_diagnosis.pages import transfer_section
 from primase.apps.image_diagnosis.radiographs import SIDE, draw, drawn_lungs
 from primase.apps.image_diagnosis.simulator import FOLDER, simulate
 from primase.apps.image_diagnosis.transfer import compare_parts
@@ -20,6 +22,7 @@ from primase.data.tasks import Task
 from primase.errors import ConfigurationError
 from primase.evaluation.operating import Aim
 from primase.nn.backbones import build_backbone
+from primase.report.page import render_page
 
 primase = importlib.import_module("primase")  # the rooms above are not imported from here
 
@@ -194,3 +197,31 @@ def test_several_labels_have_a_cut_each():
     transfer = compare_parts(task, (part(targets), part(targets)), (answers, answers), Aim())
     assert [cut.label for cut in transfer.cuts] == ["a", "b"]
     assert all(cut.test["sensitivity"].value == 1 for cut in transfer.cuts)
+
+
+def test_an_image_size_of_which_nothing_is_left_is_refused(tmp_path):
+    simulate(tmp_path, 40, 0)
+    weights = tmp_path / "squeezenet.safetensors"
+    save_file(build_backbone("squeezenet1_0").state_dict(), weights)
+    settings = {"backbone": "squeezenet1_0", "weights": str(weights), "image_size": 16}
+    with pytest.raises(ConfigurationError, match="squeezenet1_0 makes nothing of images this small"):
+        primase.train(APP.name, images=tmp_path / FOLDER, out=tmp_path / "model", **settings)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_report_says_where_probabilities_are_no_frequencies():
+    generator = np.random.default_rng(0)
+    targets = (np.arange(400) % 10 == 0).astype(np.int64)
+    pictures = Pictures.of_arrays([np.zeros((8, 8), dtype=np.uint8)] * 400)
+    part = Examples(np.arange(400).astype(str).astype(object), pictures, targets)
+    task = Task("binary", ("no", "ill"))
+    said = np.clip(0.5 + 0.3 * (targets - 0.5) + generator.normal(0, 0.05, 400), 0.01, 0.99)
+    balanced = compare_parts(task, (part, part), (np.stack([1 - said, said], axis=1),) * 2, Aim("youden", 0.9))
+    mean, share = balanced.frequencies["ill"]
+    assert share == pytest.approx(0.1)
+    assert mean == pytest.approx(said.mean())
+    page = render_page("", "", [transfer_section(balanced)], version="0")
+    assert "Probabilities are not frequencies" in page
+    fair = np.where(targets == 1, 0.9, 0.1 / 9)
+    honest = compare_parts(task, (part, part), (np.stack([1 - fair, fair], axis=1),) * 2, Aim("youden", 0.9))
+    assert "Probabilities are not frequencies" not in render_page("", "", [transfer_section(honest)], version="0")

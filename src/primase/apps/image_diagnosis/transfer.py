@@ -47,10 +47,17 @@ class Cut:
 @final
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Figures on validation and on test, by name, and the cuts behind some of them."""
+    """Figures on validation and on test, by name, and the cuts behind some of them.
+
+    Parameters
+    ----------
+    frequencies
+        Per label the mean of its calibrated probabilities on validation, and the share of images there that have it.
+    """
 
     figures: Mapping[str, tuple[Interval, Interval]]
     cuts: tuple[Cut, ...] = field(default_factory=tuple)
+    frequencies: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_figures(self) -> dict[str, dict[str, Interval]]:
         """Name everything as ``metrics.json`` has it."""
@@ -89,7 +96,18 @@ def compare_parts(
     if task.kind == "binary" and cuts:
         (cut,) = cuts
         figures |= {name: (cut.validation[name], cut.test[name]) for name in ("sensitivity", "specificity")}
-    return Transfer(figures, cuts)
+    return Transfer(figures, cuts, _frequencies(task, parts[0], answers[0]))
+
+
+def _frequencies(task: Task, part: Examples[Pictures], answers: Answers) -> dict[str, tuple[float, float]]:
+    """Compare what is said on average with how many images have each label, among those of which it is known."""
+    found = {}
+    for number, label in enumerate(task.labels):
+        truth = _yes_or_no(task, part.targets, number)
+        known = truth >= 0
+        if known.any():
+            found[label] = (float(answers[known, number].mean()), float((truth[known] > 0).mean()))
+    return found
 
 
 def _cuts(

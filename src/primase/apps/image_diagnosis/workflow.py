@@ -47,6 +47,9 @@ from primase.report.run import Insights
 from primase.training.fit import FitOptions
 
 SMALL_NETWORK: Final = "small-resnet"
+UNUSED: Final = 1
+"""The classes that a network of photographs is built for, whose own classifier says nothing here."""
+
 LEAST_PIXELS: Final = 8
 """An image with fewer along a side shows nothing."""
 
@@ -96,7 +99,9 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
         backbone = _pretrained(configuration, listener) if {"frozen", "fine-tune"} & set(recipes) else None
         weights = None
         if backbone is not None and "fine-tune" in recipes:
-            weights = {name: value.clone() for name, value in backbone.state_dict().items()}
+            classifier = f"{backbone.classifier_name}."
+            known = {name: value for name, value in backbone.state_dict().items() if not name.startswith(classifier)}
+            weights = {name: value.clone() for name, value in known.items()}
         frozen = None
         if backbone is not None and "frozen" in recipes:
             frozen = FrozenFeatures(backbone, network.depths, standardise=network.standardise)
@@ -228,18 +233,36 @@ def _pretrained(configuration: DiagnosisConfiguration, listener: Listener) -> Ba
     if settings.backbone == SMALL_NETWORK:
         what = f"{SMALL_NETWORK} was never trained on photographs"
         raise ConfigurationError(what, where="--backbone", advice="Give --recipe scratch, or choose another network.")
-    backbone = build_backbone(settings.backbone)
+    backbone = build_backbone(settings.backbone, UNUSED)
     load_weights(backbone, fetch_weights(settings.weights or settings.backbone, listener=listener), classifier="drop")
+    _refuse_too_small(backbone, settings.image_size)
     return backbone
+
+
+def _refuse_too_small(backbone: Backbone, side: int) -> None:
+    """Look whether anything is left of an image of this size at the end of a network.
+
+    Raises
+    ------
+    ConfigurationError
+        If not.
+    """
+    with torch.inference_mode():
+        try:
+            backbone.eval().stages(torch.zeros(1, 3, side, side))
+        except RuntimeError:
+            what = f"{backbone.name} makes nothing of images this small"
+            raise ConfigurationError(what, where="--image-size", got=str(side), wanted="more pixels") from None
 
 
 def _copied(encoder: DiagnosisEncoder) -> Backbone:
     """Build the network of photographs: with what it knew before training, or, to be read from a bundle, without."""
-    backbone = build_backbone(encoder.backbone)
+    backbone = build_backbone(encoder.backbone, UNUSED)
     weights: dict[str, Tensor] | None = encoder.weights
     if weights is not None:
         with torch.no_grad():
-            backbone.load_state_dict(weights)
+            # Its own classifier, of photographs, is of no use.
+            backbone.load_state_dict(weights, strict=False)
     return backbone
 
 
