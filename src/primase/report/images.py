@@ -14,6 +14,9 @@ from primase.report.run import TrainingRun
 from primase.report.sections import Block, KeyFigure, KeyFigures, Paragraph, Section, Table
 from primase.report.wording import number_text
 
+MOST_MEASURES: Final = 2
+"""So many are shown image by image; the others are in predictions.parquet, too."""
+
 MOST_LISTED: Final = 20
 """So many images are listed one by one; the others are in predictions.parquet."""
 
@@ -78,7 +81,7 @@ def image_sections(run: TrainingRun) -> list[Section]:
     gains = (ours - theirs)[:, 0]
     order = np.argsort(gains, kind="stable")
     ids = run.examples.ids[run.partition.test]
-    shown = [place for place, name in enumerate(evaluation.task.labels) if np.isfinite(ours[:, place]).any()]
+    shown = [place for place in range(min(MOST_MEASURES, evaluation.task.outputs)) if np.isfinite(ours[:, place]).any()]
     names = [evaluation.task.labels[place] for place in shown]
     rows = [
         [str(ids[at]), *(float(values[at, place]) for place in shown for values in (ours, theirs))]

@@ -17,7 +17,7 @@ NETWORK = "network"
 SHOWN = (
     *("auroc", "auprc", "macro_auroc", "macro_auprc", "macro_f1", "accuracy", "macro_accuracy", "mcc", "macro_mcc"),
     *("ece", "macro_ece", "macro_mae", "macro_r2", "macro_pearson", "macro_mse"),
-    *("psnr", "ssim", "psnr_rgb", "ssim_rgb", "perceptual_distance"),
+    *("psnr", "ssim", "perceptual_distance"),
 )
 
 

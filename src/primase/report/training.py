@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -29,6 +29,7 @@ from primase.report.sections import (
     Table,
 )
 from primase.report.values import value_answer, value_counts, value_sections, value_tiles
+from primase.report.wording import number_text
 
 LOOK_AT_NOTHING: Final = ("majority class", "mean")
 """The baselines that know no more than what is frequent or usual in train."""
@@ -174,8 +175,17 @@ def _learning(run: TrainingRun) -> Section:
             f"The model averages {len(run.members)} networks, whose best epochs are {epochs}; the curve is the first's."
         )
         blocks.insert(0, Paragraph(text))
+    blocks += [_phase(name, history) for name, history in first.phases.items() if history]
     blocks.append(_seconds(run))
     return Section("How it learned", blocks)
+
+
+def _phase(name: str, history: Sequence[Mapping[str, float]]) -> Table:
+    """Lay out what was measured in each epoch of a further phase of training, whose losses are of several kinds."""
+    measures = [measure for measure in history[0] if measure != "epoch"]
+    rows = [[f"{row['epoch']:.0f}", *(number_text(row[measure], 4) for measure in measures)] for row in history]
+    titles = [capitalised(measure.replace("_", " ")) for measure in measures]
+    return Table(["Epoch", *titles], rows, f"What was measured in the {name} phase, epoch by epoch.")
 
 
 def _seconds(run: TrainingRun) -> Table:
