@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from primase.bio import dicom
 from primase.bio.dicom import is_dicom
-from primase.bio.images import image_header, image_pages, read_image
+from primase.bio.images import image_header, read_image
 from primase.errors import ReadError
 
 RNG = np.random.default_rng(1)
@@ -119,7 +119,7 @@ def test_colour_and_frames(tmp_path):
     assert image_header(path).colour
     frames = RNG.integers(0, 256, (3, 6, 7), dtype=np.uint8)
     path = write(tmp_path / "f.dcm", frames, frames=3)
-    assert image_pages(path) == 3
+    assert image_header(path).pages == 3
     assert np.array_equal(read_image(path, 2), frames[2])
 
 
@@ -184,3 +184,51 @@ def test_real_files_agree_with_pydicom(name):
     found = read_image(Path(path)).astype(float)
     shown = pydicom.pixels.apply_voi_lut(pydicom.pixels.apply_modality_lut(data.pixel_array, data), data)
     assert np.corrcoef(found.ravel(), shown.ravel().astype(float))[0, 1] > 0.9999
+
+
+def item(**elements):
+    found = Dataset()
+    for name, value in elements.items():
+        setattr(found, name, value)
+    return found
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_frames_of_enhanced_files_have_windows_of_their_own(tmp_path, monkeypatch, shared):
+    frames = RNG.integers(0, 4096, (3, 6, 7), dtype=np.uint16)
+    windows = [(40, 400), (600, 1600), (-500, 900)]
+    rescale = item(RescaleSlope=2, RescaleIntercept=-1024, RescaleType="HU")
+    each = [
+        item(
+            FrameVOILUTSequence=[item(WindowCenter=centre, WindowWidth=width)],
+            FrameContentSequence=[item(FrameAcquisitionDateTime="20200101", FrameComments=PATIENT)],
+            **({} if shared else {"PixelValueTransformationSequence": [rescale]}),
+        )
+        for centre, width in windows
+    ]
+    more = {"PerFrameFunctionalGroupsSequence": each}
+    if shared:
+        own = item(
+            PixelValueTransformationSequence=[rescale], FrameVOILUTSequence=[item(WindowCenter=1, WindowWidth=2)]
+        )
+        more["SharedFunctionalGroupsSequence"] = [own]
+    path = write(tmp_path / "e.dcm", frames, frames=3, stored=12, **more)
+    kept = []
+    original = pydicom.dcmread
+    monkeypatch.setattr(pydicom, "dcmread", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1])
+    for frame, (centre, width) in enumerate(windows):
+        expected = windowed(frames[frame] * 2.0 - 1024, centre, width, 65535)
+        assert np.abs(read_image(path, frame).astype(float) - expected).max() <= 1
+    assert PATIENT not in "".join(map(str, kept))
+
+
+def test_maps_of_floating_point_are_refused_by_name(tmp_path):
+    path = write(tmp_path / "a.dcm", RNG.integers(0, 256, (8, 10), dtype=np.uint8))
+    data = pydicom.dcmread(path)
+    del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+    data.BitsAllocated = 32
+    data.FloatPixelData = RNG.random((8, 10)).astype(np.float32).tobytes()
+    data.save_as(path, enforce_file_format=True)
+    for look in (image_header, read_image):
+        with pytest.raises(ReadError, match="FloatPixelData"):
+            look(path)

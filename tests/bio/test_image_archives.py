@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,37 @@ def test_other_files_are_refused(tmp_path):
         read_archive(tmp_path / "d.npz")
     with pytest.raises(ReadError, match="does not exist"):
         read_archive(tmp_path / "no.npz")
+
+
+@pytest.mark.parametrize("change", [-1, 5000])
+def test_an_array_on_disk_is_as_long_as_its_shape_says(tmp_path, monkeypatch, change):
+    arrays = medmnist(tmp_path / "a.npz")
+    monkeypatch.setattr(image_archives, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(image_archives, "_CHUNK", 64, raising=False)
+    with zipfile.ZipFile(tmp_path / "a.npz") as source, zipfile.ZipFile(tmp_path / "b.npz", "w") as changed:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "train_images.npy":
+                content = content[:change] if change < 0 else content + b"x" * change
+            changed.writestr(name, content)
+    if change < 0:
+        with pytest.raises(ReadError, match="cut off") as raised:
+            read_archive(tmp_path / "b.npz")
+        assert raised.value.where == f"{tmp_path / 'b.npz'}, train_images"
+        assert raised.value.got == "383 bytes"
+    else:
+        images = read_archive(tmp_path / "b.npz")["train"].images
+        assert np.array_equal(images, arrays["train_images"])
+        assert images._mmap.size() == images.nbytes  # the file that it was unpacked into
+
+
+def test_an_encrypted_archive_is_refused(tmp_path):
+    medmnist(tmp_path / "a.npz")
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:  # the bit that says so, of every member in the directory at the end
+        content[place + 8] |= 1
+        place = content.find(b"PK\x01\x02", place + 4)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ReadError, match="encrypted"):
+        read_archive(tmp_path / "a.npz")

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from primase.bio.image_pixels import as_pixels
-from primase.bio.images import image_header, image_pages, is_image_name, read_image, write_image
+from primase.bio.images import image_header, image_headers, is_image_name, read_image, write_image
 from primase.errors import InputError, ReadError
 
 RNG = np.random.default_rng(0)
@@ -105,7 +107,7 @@ def test_a_moving_image_gives_its_first_frame(tmp_path):
     frames = [Image.fromarray(np.full((6, 6), value, dtype=np.uint8)) for value in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert (read_image(tmp_path / "a.gif") == 10).all()
-    assert image_pages(tmp_path / "a.gif") == 1
+    assert image_header(tmp_path / "a.gif").pages == 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -129,7 +131,7 @@ def test_pages_of_tiff(tmp_path):
     stack = RNG.integers(0, 65536, (4, 6, 7), dtype=np.uint16)
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, stack, photometric="minisblack")
-    assert image_pages(path) == 4
+    assert image_header(path).pages == 4
     for page in range(4):
         assert np.array_equal(read_image(path, page), stack[page])
     assert np.array_equal(read_image(path), stack[0])
@@ -254,6 +256,41 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     with pytest.raises(ReadError, match="too many pixels"):
         image_header(path)
+
+
+def test_a_large_image_gives_no_warning(tmp_path):
+    path = save(tmp_path / "large.png", GREY)
+    program = (
+        "import sys, pathlib; from PIL import Image; from primase.bio.images import read_image;"
+        "Image.MAX_IMAGE_PIXELS = 150; print(read_image(pathlib.Path(sys.argv[1])).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(GREY.shape)
+    assert "Warning" not in done.stderr
+
+
+def test_pages_are_looked_for_once_per_file(tmp_path, monkeypatch):
+    stack = RNG.integers(0, 256, (30, 6, 7), dtype=np.uint8)
+    path = tmp_path / "stack.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for page in stack:  # each with a smaller copy, which is no page
+            writer.write(page, photometric="minisblack")
+            writer.write(page[::2, ::2], photometric="minisblack", subfiletype=1)
+    made = []
+    original = tifffile.TiffPage.__init__
+
+    def counted(self, *arguments, **options):
+        made.append(1)
+        original(self, *arguments, **options)
+
+    monkeypatch.setattr(tifffile.TiffPage, "__init__", counted)
+    for number, page in enumerate(stack):
+        assert np.array_equal(read_image(path, number), page)
+    assert len(made) < 5 * len(stack)
+    assert [header.pages for header in image_headers(path)] == [30] * 30
+    tifffile.imwrite(path, stack[:2, :3], photometric="minisblack")  # another file under the same name
+    assert image_header(path).pages == 2
+    assert np.array_equal(read_image(path, 1), stack[1, :3])
 
 
 def test_endings():

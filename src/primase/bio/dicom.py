@@ -1,7 +1,8 @@
 """DICOM as a radiologist sees it, and nothing of it but the pixels.
 
-Only elements that say how pixels are stored and shown are read at all: names, dates and everything else of a patient
-never enter memory, and so cannot get into a message. Formulas are those of DICOM PS3.3, C.11.
+Only elements that say how pixels are stored and shown are kept: names, dates and everything else of a patient are not
+even read (what stands among the groups of frames is dropped at once), and so cannot get into a message. Formulas are
+those of DICOM PS3.3, C.11.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ _SHOWN: Final = (
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData",
     "BluePaletteColorLookupTableData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
+_FRAMES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+"""Where files of many frames say what others say of the whole image (C.7.6.16)."""
+_OF_FRAME: Final = {
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+}
 _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 
@@ -56,6 +63,7 @@ def read_header(path: Path) -> ImageHeader:
         If it is no DICOM file.
     """
     data = _dataset(path, before_pixels=True)
+    _refuse_floats(data, path)
     try:
         stored = int(data.get("BitsStored", 8))
         colour = data.get("PhotometricInterpretation", "MONOCHROME2") not in _GREY
@@ -81,6 +89,11 @@ def read_pixels(path: Path, page: int | None) -> Pixels:
     """
     place = where(path, page)
     data = _dataset(path, before_pixels=False)
+    _refuse_floats(data, path)
+    try:
+        _settle_frame(data, page or 0)
+    except Exception as error:  # noqa: BLE001 - elements are parsed late, and may fail in any way
+        raise _damaged(path, error) from None
     if not any(name in data for name in _PIXELS):
         what = "the DICOM file holds no image (it has no pixel data)"
         raise ReadError(what, where=place, advice="Structured reports and plans are no images: leave them out.")
@@ -95,7 +108,7 @@ def read_pixels(path: Path, page: int | None) -> Pixels:
 
 
 def _dataset(path: Path, *, before_pixels: bool) -> Any:
-    tags = list(_SHOWN if before_pixels else _SHOWN + _PIXELS)
+    tags = list(_SHOWN if before_pixels else _SHOWN + _FRAMES + _PIXELS)
     try:
         return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=before_pixels)
     except FileNotFoundError as error:
@@ -106,6 +119,35 @@ def _dataset(path: Path, *, before_pixels: bool) -> Any:
         raise ReadError(what, where=str(path), advice="See also --broken skip.") from None
     except Exception as error:  # noqa: BLE001 - as above
         raise _damaged(path, error) from None
+
+
+def _refuse_floats(data: Any, path: Path) -> None:
+    """Refuse maps of measured values: they say of no bits how many are stored, and of no range what is white."""
+    # The header is read up to the pixels: there only the missing number of bits tells (C.7.6.24).
+    is_float = "BitsStored" not in data and data.get("BitsAllocated") in (32, 64)
+    if is_float or ("PixelData" not in data and any(name in data for name in _PIXELS[1:])):
+        what = "the DICOM file holds a map of floating-point values (FloatPixelData), which is not read"
+        advice = "Convert it to TIFF of floating point, or leave such files out with --broken skip."
+        raise ReadError(what, where=str(path), advice=advice)
+
+
+def _settle_frame(data: Any, frame: int) -> None:
+    """Say of the whole image what is said of one frame or of all, and drop everything else that is said of them."""
+    every, each = (data.get(name) or [] for name in _FRAMES)
+    groups = [*every[:1], *each[frame : frame + 1]]  # the frame's own comes last, and counts
+    found = [
+        (word, item[0][word].value)
+        for group in groups
+        for name, words in _OF_FRAME.items()
+        if (item := group.get(name))
+        for word in words
+        if word in item[0]
+    ]
+    for name in _FRAMES:
+        if name in data:
+            delattr(data, name)
+    for word, value in found:
+        setattr(data, word, value)
 
 
 def _damaged(path: Path, error: Exception) -> ReadError:

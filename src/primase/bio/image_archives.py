@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import lzma
+import math
 import tempfile
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ from primase.errors import ReadError
 MOST_IN_MEMORY: Final = 1 << 30
 """Larger arrays are unpacked into a file without a name, and read from there page by page."""
 
+_CHUNK: Final = 1 << 20
 _PARTS: Final = {"train": "train", "val": "validation", "validation": "validation", "test": "test", "": "train"}
 _WANTED: Final = "arrays such as train_images, train_labels, val_images, test_images, as in MedMNIST"
 
@@ -68,7 +70,11 @@ def read_archive(path: Path) -> Mapping[str, ArchivePart]:
     except FileNotFoundError as error:
         what = "the file does not exist"
         raise ReadError(what, where=str(path)) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except RuntimeError as error:  # of zipfile: a password, or a compression that it does not know
+        what = "the archive is encrypted, or packed in a way that is not read"
+        advice = "Unpack it, and save the arrays with numpy.savez."
+        raise ReadError(what, where=str(path), got=str(error), advice=advice) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         what = "this is no archive of arrays, or it is damaged or cut off"
         raise ReadError(what, where=str(path), got=str(error), wanted=_WANTED, advice="Copy it again.") from error
     if not found:
@@ -89,8 +95,8 @@ def _array(archive: zipfile.ZipFile, member: str, path: Path) -> Shaped[np.ndarr
         if dtype.hasobject:
             what = "the array holds Python objects, which could run a program, and is not read"
             raise ReadError(what, where=place, wanted="an array of numbers")
-        if int(np.prod(shape, dtype=np.int64)) * dtype.itemsize > MOST_IN_MEMORY and not fortran:
-            return _on_disk(file, shape, dtype)
+        if math.prod(shape) * dtype.itemsize > MOST_IN_MEMORY and not fortran:
+            return _on_disk(file, shape, dtype, place)
     with archive.open(member) as file:
         try:
             return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
@@ -106,9 +112,16 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def _on_disk(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> Shaped[np.ndarray, "..."]:
+def _on_disk(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, place: str) -> Shaped[np.ndarray, "..."]:
+    whole = left = math.prod(shape) * dtype.itemsize
     with tempfile.TemporaryFile(prefix="primase.") as unpacked:
-        shutil.copyfileobj(file, unpacked, 1 << 20)
+        # No more than the array needs: a small archive may be packed to fill a disk.
+        while left and (chunk := file.read(min(left, _CHUNK))):
+            unpacked.write(chunk)
+            left -= len(chunk)
+        if left:
+            what = "the array is damaged or cut off"
+            raise ReadError(what, where=place, got=f"{whole - left:,} bytes", wanted=f"{whole:,} bytes")
         return np.memmap(unpacked, dtype=dtype, mode="r", shape=shape)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ _DAMAGES: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeE
 """What Pillow raises on damaged files; a broken PNG chunk is a SyntaxError to it."""
 _GREY: Final = frozenset({"1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I", "F"})
 _DEEP: Final = frozenset({"I;16", "I;16L", "I;16B", "I"})
+# Pillow refuses images of twice that size, which is made an error below; a warning of the others helps nobody.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _TURNED: Final = frozenset({5, 6, 7, 8})
 _DEEP_COLOURS: Final = frozenset({2, 4, 6})
 

@@ -6,6 +6,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -24,33 +25,40 @@ _DAMAGES: Final = (
     ZeroDivisionError, struct.error,
 )  # fmt: skip
 _TURNED: Final = frozenset({5, 6, 7, 8})
+_FILES_KNOWN: Final = 256
+"""Of so many files it is remembered where their pages are."""
 
 # What tifffile finds odd it logs, which ends on the terminal where nobody has said where logs go.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Read what the first page says of itself, and count the pages."""
+def read_header(path: Path, page: int | None) -> ImageHeader:
+    """Read what one page says of itself, and count the pages."""
+    with _opened(path) as file:
+        chosen, count = _page(file, path, page)
+        return _header(chosen, count, path.stat().st_size)
+
+
+def read_headers(path: Path) -> list[ImageHeader]:
+    """Read what every page says of itself: pages of one file may differ in size and colour."""
     with _opened(path) as file:
         pages = _pages(file, path)
-        page = pages[0]
-        height, width = page.imagelength, page.imagewidth
-        if _orientation(page) in _TURNED:
-            height, width = width, height
-        colour = page.samplesperpixel > 2 or page.photometric == PHOTOMETRIC.PALETTE
-        bits = 8 if page.bitspersample <= 8 else 16 if page.bitspersample <= 16 else 32
-        return ImageHeader("TIFF", height, width, colour, bits, len(pages), path.stat().st_size)
+        return [_header(page, len(pages), path.stat().st_size) for page in pages]
+
+
+def _header(page: TiffPage, count: int, size_bytes: int) -> ImageHeader:
+    height, width = page.imagelength, page.imagewidth
+    if _orientation(page) in _TURNED:
+        height, width = width, height
+    colour = page.samplesperpixel > 2 or page.photometric == PHOTOMETRIC.PALETTE
+    bits = 8 if page.bitspersample <= 8 else 16 if page.bitspersample <= 16 else 32
+    return ImageHeader("TIFF", height, width, colour, bits, count, size_bytes)
 
 
 def read_pixels(path: Path, page: int | None) -> Pixels:
     """Decode one page, turned as it is meant to be seen."""
     with _opened(path) as file:
-        pages = _pages(file, path)
-        number = page or 0
-        if not 0 <= number < len(pages):
-            what = "the file has no such page"
-            raise ReadError(what, where=where(path, number), got=f"{len(pages)} pages, counted from 0")
-        chosen = pages[number]
+        chosen, _ = _page(file, path, page)
         refuse_size(path, chosen.imagelength * chosen.imagewidth, MOST_PIXELS)
         return as_pixels(_upright(_values(chosen, where(path, page)), _orientation(chosen)), where(path, page))
 
@@ -94,6 +102,29 @@ def _pages(file: TiffFile, path: Path) -> list[TiffPage]:
         what = "the TIFF file holds no image"
         raise ReadError(what, where=str(path))
     return pages
+
+
+def _page(file: TiffFile, path: Path, page: int | None) -> tuple[TiffPage, int]:
+    """Read one page of full resolution, and count them; the others are looked at once per file, not per page."""
+    status = path.stat()
+    offsets = _offsets(path, status.st_mtime_ns, status.st_size)
+    number = page or 0
+    if not 0 <= number < len(offsets):
+        what = "the file has no such page"
+        raise ReadError(what, where=where(path, number), got=f"{len(offsets)} pages, counted from 0")
+    index, offset = offsets[number]
+    if file.is_lsm or file.is_stk:  # their pages are mended when they are listed
+        return _pages(file, path)[number], len(offsets)
+    file.filehandle.seek(offset)
+    return TiffPage(file, index), len(offsets)
+
+
+@lru_cache(maxsize=_FILES_KNOWN)
+def _offsets(path: Path, changed: int, size: int) -> tuple[tuple[int, int], ...]:
+    """List the number of every page of full resolution and where it begins, in bytes, as long as a file stays as is."""
+    del changed, size
+    with TiffFile(path) as file:
+        return tuple((int(page.index), int(page.offset)) for page in _pages(file, path))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from primase.bio import dicom, image_pillow, image_tiff
-from primase.bio.image_pixels import DTYPES, ImageHeader, Pixels
+from primase.bio.image_pixels import DTYPES, ImageHeader, Pixels, where
 from primase.errors import InputError, ReadError
 
 PILLOW_ENDINGS: Final = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".webp"})
@@ -37,29 +37,41 @@ def is_image_name(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS
 
 
-def image_header(path: Path) -> ImageHeader:
+def image_header(path: Path, page: int | None = None) -> ImageHeader:
     """Read what a file says of its image without decoding it: format, size, colour, depth, pages.
+
+    Parameters
+    ----------
+    page
+        Which page of a TIFF or frame of a DICOM, counted from 0; None for the first.
 
     Raises
     ------
     ReadError
-        If the file does not exist, is no image, or its beginning is damaged.
+        If the file does not exist, is no image, its beginning is damaged, or it has no such page.
     """
     kind = _kind(path)
     if kind == "TIFF":
-        return image_tiff.read_header(path)
-    return dicom.read_header(path) if kind == "DICOM" else image_pillow.read_header(path)
+        return image_tiff.read_header(path, page)
+    header = dicom.read_header(path) if kind == "DICOM" else image_pillow.read_header(path)
+    if page is not None and not 0 <= page < header.pages:
+        what = "the file has no such page"
+        raise ReadError(what, where=where(path, page), got=f"{header.pages} pages, counted from 0")
+    return header
 
 
-def image_pages(path: Path) -> int:
-    """Count the images in a file: pages of a TIFF, frames of a DICOM; 1 for everything else.
+def image_headers(path: Path) -> list[ImageHeader]:
+    """Read what a file says of each of its images: pages of a TIFF, which may differ, frames of a DICOM, or one.
 
     Raises
     ------
     ReadError
         As :func:`image_header`.
     """
-    return image_header(path).pages
+    if _kind(path) == "TIFF":
+        return image_tiff.read_headers(path)
+    header = image_header(path)
+    return [header] * max(header.pages, 1)
 
 
 def read_image(path: Path, page: int | None = None) -> Pixels:

@@ -30,8 +30,8 @@ class ImageData(DatasetWords, ImageWords):
     """Column of what is learned: one with a class per image, or with several joined by `;` or `|`; or several columns
     of 0 and 1. By default `label`, `target`, `class` or `diagnosis`."""
     group_pattern: str | None = None
-    """Regular expression that finds in the path of an image what a split keeps together, such as `(person[0-9]+)_`; the
-    first pair of brackets counts."""
+    """Regular expression that finds in the path of an image, below the folders of its part (train, test) and of its
+    class, what a split keeps together, such as `(person[0-9]+)_`; the first pair of brackets counts."""
     label_column: tuple[str, ...] = ()
     """Columns that are never learned from; figures are given for each of their values, such as the sex or the
     hospital."""
@@ -89,9 +89,6 @@ class ImageConfiguration(Configuration):
 
     data: ImageData = ImageData()
     split: ImageSplit = ImageSplit()
-
-
-INPUT_PATHS: Final[tuple[str, ...]] = ("images", "table")
 
 
 def inputs_of(data: ImageData, part: str) -> tuple[Path | None, Path | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Integer, Shaped
 
 from primase.apps.images.configuration import ImageData, inputs_of
-from primase.apps.images.listing import Listing, classes_of, divided, list_images, outside_of_parts
+from primase.apps.images.listing import PART_NAMES, Listing, classes_of, divided, list_images, outside_of_parts
 from primase.apps.images.medmnist import label_names
 from primase.apps.images.pictures import ArrayPictures, FilePictures
 from primase.apps.images.tables import Row, rows_of
@@ -38,6 +38,8 @@ class Entries:
         Where they are.
     ids, places
         The name of each, and where it is said what it shows, for messages.
+    names
+        What a pattern finds patients in: the path of each below the folders of its part and of its class.
     labels, columns
         What is learned and what else is known, by name, as words; an empty one is unknown.
     where
@@ -47,6 +49,7 @@ class Entries:
     store: FilePictures | ArrayPictures
     ids: Words
     places: Words
+    names: Words
     labels: Mapping[str, Words]
     columns: Mapping[str, Words]
     where: str
@@ -59,6 +62,7 @@ class Entries:
             store=store,
             ids=self.ids[rows],
             places=self.places[rows],
+            names=self.names[rows],
             labels={name: words[rows] for name, words in self.labels.items()},
             columns={name: words[rows] for name, words in self.columns.items()},
         )
@@ -136,43 +140,59 @@ def of_file(path: Path) -> Entries:
     if not is_image_name(path):
         what = "this is neither an image nor a folder of images"
         raise InputError(what, where=str(path), wanted="PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM")
-    return _of_paths([path], [path.name], {}, str(path))
+    return _of_paths([path], [path.name], [path.name], {}, str(path))
 
 
 def of_listing(listing: Listing, whole: Listing, *, labelled: bool) -> Entries:
     """Take the images below a folder, each with its class if labelled; ids are relative to the folder around all."""
     ids = [path.relative_to(whole.root).as_posix() for path in listing.paths]
     if not labelled:
-        return _of_paths(listing.paths, ids, {}, str(listing.root))
+        return _of_paths(listing.paths, ids, listing.names, {}, str(listing.root))
     kept, classes, findings = classes_of(listing)
     entries = _of_paths(
-        [listing.paths[place] for place in kept], [ids[place] for place in kept], {FOLDER: classes}, str(listing.root)
+        [listing.paths[place] for place in kept],
+        [ids[place] for place in kept],
+        [listing.names[place].partition("/")[2] for place in kept],
+        {FOLDER: classes},
+        str(listing.root),
     )
     return replace(entries, findings=findings)
 
 
-def _of_paths(paths: Sequence[Path], ids: Sequence[str], labels: Mapping[str, Sequence[str]], where: str) -> Entries:
+def _of_paths(
+    paths: Sequence[Path], ids: Sequence[str], names: Sequence[str], labels: Mapping[str, Sequence[str]], where: str
+) -> Entries:
     store = FilePictures(list(paths), np.full(len(paths), -1, dtype=np.int64))
     columns = {name: _words(words) for name, words in labels.items()}
-    return Entries(store, _words(ids), _words([str(path) for path in paths]), columns, {}, where)
+    return Entries(store, _words(ids), _words([str(path) for path in paths]), _words(names), columns, {}, where)
 
 
-def of_table(data: ImageData, table: Path, roots: Sequence[Path], *, labelled: bool) -> Entries:
-    """Take the images that the rows of a table name.
+def of_table(
+    data: ImageData, table: Path, roots: Sequence[Path], *, labelled: bool, predicting: bool = False
+) -> Entries:
+    """Take the images that the rows of a table name; to predict, columns of groups may be absent.
 
     Raises
     ------
     InputError
         If a column is missing, or a row names no file, or one that another row has named.
     """
-    found = rows_of(data, table, roots, labelled=labelled)
+    found = rows_of(data, table, roots, labelled=labelled, predicting=predicting)
     rows: Sequence[Row] = found.rows
     store = FilePictures([row.path for row in rows], np.array([row.page for row in rows], dtype=np.int64))
     kept = np.array([row.number for row in rows], dtype=np.int64)
     labels = {name: _words(words)[kept] for name, words in found.labels.items()}
     columns = {name: _words(words)[kept] for name, words in found.columns.items()}
     places = _words([found.table.where(row.number) for row in rows])
-    return Entries(store, _words([row.name for row in rows]), places, labels, columns, str(table), found.findings)
+    ids, names = _words([row.name for row in rows]), _words([_without_part(row.name) for row in rows])
+    return Entries(store, ids, places, names, labels, columns, str(table), found.findings)
+
+
+def _without_part(name: str) -> str:
+    """Leave the first folder that is called like a part out of a path."""
+    *folders, last = name.split("/")
+    part = next((place for place, folder in enumerate(folders) if folder.lower() in PART_NAMES), None)
+    return name if part is None else "/".join([*folders[:part], *folders[part + 1 :], last])
 
 
 def _of_archive(path: Path, part: Part, *, labelled: bool) -> dict[Part, Entries]:
@@ -199,7 +219,7 @@ def of_arrays(path: Path, part: ArchivePart, archive: Mapping[str, ArchivePart],
     store = ArrayPictures(part.images, f"{path}, {prefix.rstrip('_')}")
     places = _words([f"{path}, {name}" for name in ids.tolist()])
     if not labelled:
-        return Entries(store, ids, places, {}, {}, str(path))
+        return Entries(store, ids, places, ids, {}, {}, str(path))
     if part.labels is None:
         what = "the archive has images and no labels"
         raise InputError(what, where=str(path), wanted=f"an array {part.name or ''}_labels".replace(" _", " "))
@@ -215,4 +235,4 @@ def of_arrays(path: Path, part: ArchivePart, archive: Mapping[str, ArchivePart],
     else:
         words = [names[value] if names and value >= 0 else str(value) for value in part.labels[:, 0].tolist()]
         columns = {FOLDER: _words(words)}
-    return Entries(store, ids, places, columns, {}, str(path))
+    return Entries(store, ids, places, ids, columns, {}, str(path))

@@ -24,46 +24,52 @@ Words = Shaped[np.ndarray, "images"]
 def groups_of(
     data: ImageData, ids: Words, columns: Mapping[str, Words], entries: Sequence[Entries]
 ) -> tuple[dict[str, Integer[np.ndarray, "images"]], list[Finding]]:
-    """Give numbers to what a split keeps together; an image of no known group stands alone."""
+    """Give numbers to what a split keeps together; a file of no known group stands alone."""
     if data.group_pattern is not None:
-        name, words = "patient", pattern_groups(data.group_pattern, ids)
+        # Not the ids, which begin with the part: a patient of both parts would be two.
+        names = np.concatenate([own.names for own in entries])
+        name, words = "patient", pattern_groups(data.group_pattern, names)
     elif data.group_column is not None and data.group_column in columns:
         name, words = data.group_column, columns[data.group_column]
     else:
         return _pages_together(entries)
     unknown = words == ""
-    keys = np.where(unknown, np.array([f"\0{own}" for own in ids.tolist()], dtype=object), words)
+    keys = np.where(unknown, np.array([f"\0{file}" for file in _files(entries)], dtype=object), words)
     groups = {name: group_by_key(keys)}
     count = int(unknown.sum())
     if not count:
         return groups, []
-    text = f"{count:,} of {len(ids):,} images have no {name}: each is treated as one of its own."
+    text = f"{count:,} of {len(ids):,} images have no {name}: each file is treated as one of its own."
     return groups, [Finding("images without a group", count, "warning", text)]
 
 
 def _pages_together(
     entries: Sequence[Entries],
 ) -> tuple[dict[str, Integer[np.ndarray, "images"]], list[Finding]]:
+    several = sum(int((own.store.pages >= 0).sum()) for own in entries if isinstance(own.store, FilePictures))
+    if not several:
+        return {}, []
+    text = f"{several:,} images are pages of files with several: the pages of one file are kept together."
+    return {FILE: group_by_key(_files(entries))}, [Finding("pages of one file", several, "info", text)]
+
+
+def _files(entries: Sequence[Entries]) -> list[str]:
+    """Name the file of each image; every row of an array is one of its own."""
     keys: list[str] = []
-    several = 0
     for number, own in enumerate(entries):
         store = own.store
         if isinstance(store, FilePictures):
             keys += [str(path) for path in store.paths]
-            several += int((store.pages >= 0).sum())
         else:
             keys += [f"{number}\0{row}" for row in range(len(store))]
-    if not several:
-        return {}, []
-    text = f"{several:,} images are pages of files with several: the pages of one file are kept together."
-    return {FILE: group_by_key(keys)}, [Finding("pages of one file", several, "info", text)]
+    return keys
 
 
-def pattern_groups(pattern: str, ids: Words) -> Words:
-    """Find in each id what a split keeps together; an empty text where the pattern does not match."""
+def pattern_groups(pattern: str, names: Words) -> Words:
+    """Find in each name what a split keeps together; an empty text where the pattern does not match."""
     compiled = re.compile(pattern)
-    found = np.empty(len(ids), dtype=object)
-    for row, name in enumerate(ids.tolist()):
+    found = np.empty(len(names), dtype=object)
+    for row, name in enumerate(names.tolist()):
         match = compiled.search(str(name))
         found[row] = (match[1] or "") if match is not None else ""
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ PART_NAMES: Final[Mapping[str, Part]] = {
     "testing": "test",
 }
 """What people call the folders of parts, in lower case."""
+
+_LIKE_PARTS: Final = re.compile(
+    rf"({'|'.join(PART_NAMES)})([-_ ]?(set|data|dataset|images|imgs|part|split))?", flags=re.IGNORECASE
+)
+_WORDS_OF_CLASSES: Final = frozenset({"valid", "dev"})
+"""Alone among others these may well be a class, such as valid and invalid."""
 
 _NO_DATA: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _SHOWN: Final = 5
@@ -178,16 +185,28 @@ def classes_of(listing: Listing) -> tuple[list[int], list[str], list[Finding]]:
     Raises
     ------
     InputError
-        If no image lies in a folder.
+        If no image lies in a folder, or the folders are named like parts and not like classes.
     """
     kept = [place for place, name in enumerate(listing.names) if "/" in name]
     if not kept:
         what = "the images lie in no folders that name their classes"
         wanted = "a folder per class, or a table of paths and labels beside --images"
         raise InputError(what, where=str(listing.root), got=f"{listing.names[0]}, …", wanted=wanted)
+    _refuse_parts(listing)
     outside = len(listing.names) - len(kept)
     findings = []
     if outside:
         text = f"{outside:,} images in {listing.root} lie beside the folders of the classes: they are left out."
         findings.append(Finding("images without a class", outside, "warning", text))
     return kept, [listing.names[place].partition("/")[0] for place in kept], findings
+
+
+def _refuse_parts(listing: Listing) -> None:
+    """Refuse to learn to tell test images from validation images."""
+    parts = [folder for folder in listing.folders if _LIKE_PARTS.fullmatch(folder)]
+    if not parts or (len(parts) == 1 and parts[0].lower() in _WORDS_OF_CLASSES):
+        return
+    what = "folders that should name the classes are named like parts"
+    wanted = "folders train, val and test with a folder per class in each, or folders named by the classes only"
+    advice = "Name the folder to learn from train, or give each part: --images, --validation-images, --test-images."
+    raise InputError(what, where=str(listing.root), got=", ".join(parts), wanted=wanted, advice=advice)

@@ -121,7 +121,7 @@ class FilePictures:
 
     def header(self, row: int) -> ImageHeader:
         """Tell size, colour and format of one image."""
-        return self.headers[row] if self.headers is not None else image_header(self.paths[row])
+        return self.headers[row] if self.headers is not None else image_header(self.paths[row], self.page(row))
 
     def where(self, row: int) -> str:
         """Name one image for messages."""

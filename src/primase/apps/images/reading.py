@@ -31,7 +31,7 @@ from primase.data.audit import Finding
 from primase.data.examples import Examples
 from primase.data.splits import Part
 from primase.data.tasks import Task
-from primase.errors import ConfigurationError, InputError
+from primase.errors import ConfigurationError, InputError, ReadError
 from primase.events import Listener, Notice, silent
 
 Dataset = Callable[[Listener], Mapping[str, Any]]
@@ -58,7 +58,7 @@ class ReadPictures:
     where
         The folder, table or archive of the training part, for messages.
     parts
-        The part of each image where they are given apart, else None.
+        The part of each image where they are given apart, one to test on among them; else None.
     groups
         Under the name of the group column (or ``"patient"`` by a pattern, ``"file"`` of pages), the group of each.
     covariates
@@ -175,10 +175,11 @@ def _joined(data: ImageData, parts: Mapping[Part, Entries]) -> ReadPictures:
     columns = {name: _column(entries, name, of_labels=False) for name in names}
     groups, findings = groups_of(data, ids, columns, entries)
     if not groups:
-        findings += patients_in_names(ids)
+        findings += patients_in_names(np.concatenate([own.names for own in entries]))
     pictures = Pictures.concatenate([Pictures.whole(own.store) for own in entries])
     names_of_parts = [part for part, own in parts.items() for _ in range(len(own.ids))]
-    named = np.array(names_of_parts, dtype=object) if len(parts) > 1 else None
+    # Parts without one to test on cannot be taken as they are given.
+    named = np.array(names_of_parts, dtype=object) if "test" in parts else None
     return ReadPictures(
         ids=ids,
         pictures=pictures,
@@ -191,7 +192,7 @@ def _joined(data: ImageData, parts: Mapping[Part, Entries]) -> ReadPictures:
         findings=[
             *(finding for own in entries for finding in own.findings),
             *findings,
-            *no_test_part(named),
+            *(no_test_part(len(ids)) if len(parts) > 1 and named is None else []),
             *remarks(pictures),
         ],
     )
@@ -248,29 +249,59 @@ def stream_pictures(
         If there is no image, or one cannot be read.
     """
     opening = Opening(data.broken == "skip", least_size, preparation)
-    for entries in _unlabelled(path, data):
+    # Blocks of which nothing is left are told of when another one has something: else one error says it all.
+    lost: list[InputError] = []
+    is_any = False
+    for some in _blocks(_unlabelled(path, data), block):
+        try:
+            opened = with_headers(some, opening)
+        except InputError as error:
+            _keep(error, lost, opening)
+            continue
+        for inner in _blocks([opened], block):
+            try:
+                known = _known(inner, opening)
+            except InputError as error:
+                _keep(error, lost, opening)
+                continue
+            is_any = True
+            _tell([*_left_out(lost), *known.findings], listener)
+            lost.clear()
+            yield _unanswered(known)
+        if is_any:
+            _tell([*_left_out(lost), *opened.findings], listener)
+            lost.clear()
+    if is_any:
+        _tell(_left_out(lost), listener)
+    elif lost:
+        raise ReadError(lost[0].what, where=str(path), got=lost[0].got, wanted=lost[0].wanted)
+
+
+def _blocks(every: Sequence[Entries], block: int) -> Iterator[Entries]:
+    for entries in every:
         for start in range(0, len(entries.ids), block):
             rows = np.arange(start, min(start + block, len(entries.ids)))
-            some = _slice(replace(entries, findings=()), rows)
-            try:
-                opened = with_headers(some, opening)
-            except InputError as error:
-                if not opening.skips_broken:
-                    raise
-                listener(Notice(f"Left out: {error}", "warning"))
-                continue
-            for again in range(0, len(opened.ids), block):
-                inner = np.arange(again, min(again + block, len(opened.ids)))
-                yield from _block(_slice(opened, inner), opening, listener)
-            _tell(opened.findings, listener)
+            yield _slice(replace(entries, findings=()), rows)
 
 
-def _block(entries: Entries, opening: Opening, listener: Listener) -> Iterator[Examples[Pictures]]:
-    if opening.preparation is not None or opening.skips_broken:
-        known = surveyed(replace(entries, findings=()), opening)
-        _tell(known.findings, listener)
-        entries = known
-    yield Examples(
+def _keep(error: InputError, lost: list[InputError], opening: Opening) -> None:
+    if not opening.skips_broken:
+        raise error
+    lost.append(error)
+
+
+def _left_out(lost: Sequence[InputError]) -> list[Finding]:
+    return [Finding("broken images", 1, "warning", f"Left out: {error}") for error in lost]
+
+
+def _known(entries: Entries, opening: Opening) -> Entries:
+    if opening.preparation is None and not opening.skips_broken:
+        return entries
+    return surveyed(entries, opening)
+
+
+def _unanswered(entries: Entries) -> Examples[Pictures]:
+    return Examples(
         ids=entries.ids,
         inputs=Pictures.whole(entries.store),
         targets=np.empty((len(entries.ids), 0), dtype=np.float32),
@@ -297,7 +328,7 @@ def _unlabelled(path: Path, data: ImageData) -> list[Entries]:
         return [of_arrays(path, part, archive, labelled=False) for part in archive.values()]
     if path.is_file() and is_table(path):
         roots = [path.parent, *([data.images] if data.images is not None else [])]
-        return [of_table(data, path, roots, labelled=False)]
+        return [of_table(data, path, roots, labelled=False, predicting=True)]
     if path.is_file():
         return [of_file(path)]
     listing = list_images(path)

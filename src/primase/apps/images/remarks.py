@@ -23,29 +23,28 @@ def remarks(pictures: Pictures) -> list[Finding]:
     return [*_mixed_colour([header.colour for header in headers]), *_mixed_bits([header.bits for header in headers])]
 
 
-def patients_in_names(ids: Shaped[np.ndarray, "images"]) -> list[Finding]:
+def patients_in_names(names: Shaped[np.ndarray, "images"]) -> list[Finding]:
     """Say that file names seem to tell which images are of one patient, where a fifth of them or more do."""
-    found = [re.search(PATIENT, str(name)) for name in ids.tolist()]
+    found = [re.search(PATIENT, str(name)) for name in names.tolist()]
     patients = Counter(match[1].lower() for match in found if match is not None)
     count = sum(patients.values())
-    if count < _OFTEN * len(ids) or count == len(patients):
+    if count < _OFTEN * len(names) or count == len(patients):
         return []
-    example = next(str(name) for name, match in zip(ids.tolist(), found, strict=True) if match is not None)
+    example = next(str(name) for name, match in zip(names.tolist(), found, strict=True) if match is not None)
     text = (
-        f"The names of {count:,} of {len(ids):,} images seem to tell the patient, such as {example}: {len(patients):,} "
-        f"different ones. --group-pattern '{PATIENT}' keeps the images of one together."
+        f"The names of {count:,} of {len(names):,} images seem to tell the patient, such as {example}: "
+        f"{len(patients):,} different ones. --group-pattern '{PATIENT}' keeps the images of one together."
     )
     return [Finding("patients in file names", count, "warning", text)]
 
 
-def no_test_part(parts: Shaped[np.ndarray, "images"] | None) -> list[Finding]:
+def no_test_part(count: int) -> list[Finding]:
     """Say that parts are given, and none to test on."""
-    if parts is None or (parts == "test").any():
-        return []
     text = (
-        "There are folders of parts and none to test on: unless --test-images names one, all images are divided anew."
+        "Images to train and to validate on are given, and none to test on: all of them are divided anew. Name those "
+        "to test on with --test-images or --test-table to keep the parts."
     )
-    return [Finding("no test part", len(parts), "warning", text)]
+    return [Finding("no test part", count, "warning", text)]
 
 
 def _mixed_colour(colours: list[bool]) -> list[Finding]:

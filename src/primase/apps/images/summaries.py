@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -72,16 +71,6 @@ class Summaries:
     def take(self, rows: Integer[np.ndarray, "chosen"]) -> Summaries:
         """Return those of some images."""
         return Summaries(self.fingerprints[rows], self.thumbnails[rows], self.measures[rows], self.distinct[rows])
-
-    @classmethod
-    def concatenate(cls, blocks: Sequence[Summaries]) -> Summaries:
-        """Put several below each other."""
-        return cls(
-            np.concatenate([block.fingerprints for block in blocks]),
-            np.concatenate([block.thumbnails for block in blocks]),
-            np.concatenate([block.measures for block in blocks]),
-            np.concatenate([block.distinct for block in blocks]),
-        )
 
 
 def fingerprint(pixels: Pixels) -> str:

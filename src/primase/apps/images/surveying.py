@@ -13,12 +13,16 @@ from primase.apps.images.decoding import in_threads, prepared, room
 from primase.apps.images.gathering import Entries
 from primase.apps.images.pictures import ArrayPictures, FilePictures, Preparation, Prepared
 from primase.apps.images.summaries import Summaries
-from primase.bio.image_pixels import ImageHeader
+from primase.bio.image_pixels import ImageHeader, where
+from primase.bio.images import image_headers
 from primase.data.audit import Finding
 from primase.errors import InputError, ReadError
 from primase.events import Listener, silent
 
 _SHOWN: Final = 3
+
+_Page = tuple[int, ImageHeader | InputError]
+"""The number of a page (-1 in a file with one only), and what it says of itself or what is wrong with it."""
 
 
 @final
@@ -54,27 +58,24 @@ def with_headers(entries: Entries, opening: Opening, listener: Listener = silent
         _refuse_small(store.header(0), store.where(0), opening.least_size)
         return entries
 
-    def read(row: int) -> ImageHeader | InputError:
-        try:
-            header = store.header(row)
-            _refuse_small(header, store.where(row), opening.least_size)
-        except InputError as error:
-            return error
-        return header
+    def read(row: int) -> list[_Page]:
+        return _pages_of(store, row, opening.least_size)
 
-    found = [*in_threads(read, range(len(store)), stage="check images", total=len(store), listener=listener)]
+    count = len(store)
+    found = [*in_threads(read, range(count), stage="check images", total=count, listener=listener)]
+    errors: list[InputError] = []
     headers: list[ImageHeader] = []
     rows: list[int] = []
     pages: list[int] = []
-    for row, header in enumerate(found):
-        if isinstance(header, InputError):
-            continue
-        page = int(store.pages[row])
-        own = range(header.pages) if header.pages > 1 and page < 0 else (page,)
-        headers += [header] * len(own)
-        rows += [row] * len(own)
-        pages += own
-    findings = _broken([error for error in found if isinstance(error, InputError)], opening, entries.where, len(rows))
+    for row, own in enumerate(found):
+        for page, header in own:
+            if isinstance(header, InputError):
+                errors.append(header)
+                continue
+            headers.append(header)
+            rows.append(row)
+            pages.append(page)
+    findings = _broken(errors, opening, entries.where, len(rows))
     opened = FilePictures([store.paths[row] for row in rows], np.array(pages, dtype=np.int64), headers)
     taken = entries.take(np.array(rows, dtype=np.int64), opened)
     expanded = opened.pages >= 0
@@ -82,6 +83,25 @@ def with_headers(entries: Entries, opening: Opening, listener: Listener = silent
     for row in np.flatnonzero(expanded & (store.pages[rows] < 0)).tolist():
         ids[row] = f"{ids[row]}#{pages[row]}"
     return replace(taken, ids=ids, findings=[*taken.findings, *findings])
+
+
+def _pages_of(store: FilePictures, row: int, least: int) -> list[_Page]:
+    """Read the headers of all pages that an entry stands for; a page that is no good is an error."""
+    page = store.page(row)
+    try:
+        headers = image_headers(store.paths[row]) if page is None else [store.header(row)]
+    except InputError as error:
+        return [(-1, error)]
+    first = -1 if page is None and len(headers) == 1 else page or 0
+    found: list[_Page] = []
+    for number, header in enumerate(headers, start=first):
+        try:
+            _refuse_small(header, where(store.paths[row], number if number >= 0 else None), least)
+        except InputError as error:
+            found.append((number, error))
+        else:
+            found.append((number, header))
+    return found
 
 
 def surveyed(entries: Entries, opening: Opening, listener: Listener = silent) -> Entries:
@@ -141,12 +161,14 @@ def _refuse_small(header: ImageHeader, place: str, least: int) -> None:
         raise ReadError(what, where=place, got=got, wanted=f"at least {least} x {least}")
 
 
-def _broken(errors: Sequence[InputError], opening: Opening, where: str, left: int) -> list[Finding]:
+def _broken(errors: Sequence[InputError], opening: Opening, source: str, left: int) -> list[Finding]:
     """Raise the first error, or say what is left out."""
     if not errors:
         return []
+    if opening.skips_broken and not left:
+        raise nothing_left(errors, source)
     first = errors[0]
-    if not opening.skips_broken or not left:
+    if not opening.skips_broken:
         others = len(errors) - 1
         if others:
             more = f"{others:,} further {'files' if others > 1 else 'file'} cannot be read either."
@@ -154,5 +176,12 @@ def _broken(errors: Sequence[InputError], opening: Opening, where: str, left: in
             raise ReadError(first.what, where=first.where, got=first.got, wanted=first.wanted, advice=advice)
         raise first
     shown = "; ".join(f"{error.where} ({error.what})" for error in errors[:_SHOWN])
-    text = f"{len(errors):,} images of {where} cannot be read, and are left out, the first of them {shown}."
+    text = f"{len(errors):,} images of {source} cannot be read, and are left out, the first of them {shown}."
     return [Finding("broken images", len(errors), "warning", text)]
+
+
+def nothing_left(errors: Sequence[InputError], source: str) -> ReadError:
+    """Say that no image is left, although what cannot be read is skipped."""
+    first = errors[0]
+    got = f"{first.where}: {first.what}"
+    return ReadError("no image is left, as none can be read", where=source, got=got, wanted="one image or more")

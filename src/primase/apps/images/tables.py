@@ -46,7 +46,9 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in TABLE_ENDINGS
 
 
-def rows_of(data: ImageData, path: Path, roots: Sequence[Path], *, labelled: bool) -> ImageTable:
+def rows_of(
+    data: ImageData, path: Path, roots: Sequence[Path], *, labelled: bool, predicting: bool = False
+) -> ImageTable:
     """Read a table and find the image of every row.
 
     Parameters
@@ -54,7 +56,9 @@ def rows_of(data: ImageData, path: Path, roots: Sequence[Path], *, labelled: boo
     roots
         Folders that paths may be relative to, tried in this order before the table's own.
     labelled
-        Whether the columns that the settings name must all be there.
+        Whether the columns of what is learned must be there.
+    predicting
+        Whether the columns of groups and subgroups may be absent, as a prediction needs neither.
 
     Raises
     ------
@@ -65,12 +69,12 @@ def rows_of(data: ImageData, path: Path, roots: Sequence[Path], *, labelled: boo
     image_column = _image_column(data, table)
     targets = _target_columns(data, table) if labelled else []
     named = [*([data.group_column] if data.group_column else []), *data.label_column]
-    for name in named if labelled else []:
+    for name in named if not predicting else []:
         option = "--group-column" if name == data.group_column else "--label-column"
         table.column(name, option=option)
     rows, missing = _existing(data, table, image_column, [*roots, path.parent])
     others = [name for name in table.columns if name not in (image_column, *targets)]
-    findings = [*_skipped(path, missing), *(_undeclared(path, others, named) if labelled else [])]
+    findings = [*_skipped(path, missing), *(_undeclared(path, others, named) if not predicting else [])]
     return ImageTable(
         table,
         rows,

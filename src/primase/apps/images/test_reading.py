@@ -13,6 +13,7 @@ from primase.apps.images.decoding import decoded
 from primase.apps.images.pictures import FilePictures, Preparation
 from primase.apps.images.reading import read_pictures, stream_pictures
 from primase.bio.images import read_image
+from primase.data.grouping import usual_policy
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError, InputError
 
@@ -87,8 +88,10 @@ def test_parts_below_the_folder(tmp_path, names, wrapped):
 def test_parts_without_a_test_part_are_said(tmp_path):
     by_class(tmp_path, parts=("train", "val"))
     got = read(images=tmp_path)
-    assert Counter(got.parts) == {"train": 6, "validation": 6}
+    assert len(got.ids) == 12
+    assert got.parts is None  # so that all are divided anew
     assert found("no test part", got).severity == "warning"
+    assert usual_policy(got.examples()) == "random"
 
 
 def test_parts_given_apart_have_ids_of_their_own(tmp_path):
@@ -464,7 +467,121 @@ def test_registered_data_sets_give_way_to_the_user(tmp_path):
     sources = {"own": lambda listener: {"images": tmp_path, "group_pattern": r"(person\d+)_"}}
     got = read_pictures(ImageData(dataset="own"), sources=sources, labelled=True)
     assert len(np.unique(got.groups["patient"])) == 3
-    got = read_pictures(ImageData(dataset="own", group_pattern=r"(NORMAL|PNEUMONIA)"), sources=sources, labelled=True)
-    assert len(np.unique(got.groups["patient"])) == 2
+    got = read_pictures(ImageData(dataset="own", group_pattern=r"(person[01])_"), sources=sources, labelled=True)
+    assert len(np.unique(got.groups["patient"])) == 4
     with pytest.raises(ConfigurationError, match="holds no images"):
         read_pictures(ImageData(dataset="other"), sources=sources, labelled=True)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("words", [{"group_column": "pateint"}, {"label_column": ("sexx",)}])
+def test_a_misspelt_column_is_refused_with_and_without_labels(tmp_path, labelled, words):
+    write(tmp_path / "a.png")
+    named = table(tmp_path / "t.csv", ["a.png,no,x,f"])
+    with pytest.raises(InputError, match=r"pateint|sexx"):
+        read(table=named, labelled=labelled, **words)
+    (block,) = stream_pictures(named, ImageData(table=named, **words))  # a prediction needs neither
+    assert len(block) == 1
+
+
+def test_pages_of_different_sizes_have_headers_of_their_own(tmp_path):
+    stack = tmp_path / "a.tif"
+    pages = [image(1), image(2, size=(20, 30)), image(3, colour=True), image(4, size=(4, 4))]
+    with tifffile.TiffWriter(stack) as writer:
+        for page in pages:
+            writer.write(page, photometric="rgb" if page.ndim == 3 else "minisblack")
+    got = read(images=tmp_path, labelled=False)
+    headers = [got.pictures.header(index) for index in range(4)]
+    assert [(header.height, header.width) for header in headers] == [page.shape[:2] for page in pages]
+    assert [header.colour for header in headers] == [False, False, True, False]
+    assert got.ids.tolist() == [f"a.tif#{page}" for page in range(4)]
+    with pytest.raises(InputError, match="too small") as raised:
+        read(images=tmp_path, labelled=False, least_size=8)
+    assert raised.value.where == f"{stack}, page 3"
+    some = read(images=tmp_path, labelled=False, least_size=8, broken="skip")
+    assert some.ids.tolist() == [f"a.tif#{page}" for page in range(3)]
+    named = table(tmp_path / "t.csv", ["a.tif#1,x"], "image,remark")
+    assert read(table=named, labelled=False).pictures.header(0).width == 30
+
+
+@pytest.mark.parametrize("skipped", [1, 2])
+def test_a_block_of_which_nothing_is_left_does_not_stop_the_others(tmp_path, skipped):
+    for number in range(4):
+        write(tmp_path / f"i{number}.png", number)
+    lost = [f"i{2 * (skipped - 1) + number}.png" for number in range(2)]
+    for name in lost:
+        cut(tmp_path / name)
+    told = []
+    blocks = [*stream_pictures(tmp_path, ImageData(broken="skip"), told.append, block=2)]
+    assert {*lost, *(name for block in blocks for name in block.ids)} == {f"i{number}.png" for number in range(4)}
+    assert sum(map(len, blocks)) == 2
+    assert lost[0] in str(told)
+
+
+@pytest.mark.parametrize("breaks", [cut, lambda path: path.write_text("text")])
+def test_nothing_left_is_said_once_and_not_with_advice_that_was_followed(tmp_path, breaks):
+    for number in range(3):
+        breaks(write(tmp_path / f"i{number}.png", number))
+    told = []
+    with pytest.raises(InputError, match="no image is left") as raised:
+        [*stream_pictures(tmp_path, ImageData(broken="skip"), told.append, block=2)]
+    assert told == []
+    assert "i0.png" in str(raised.value)
+    assert "--broken" not in str(raised.value)
+    with pytest.raises(InputError, match="no image is left") as raised:
+        read(images=tmp_path, labelled=False, broken="skip")
+    assert "--broken" not in str(raised.value)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_patient_of_two_parts_is_one(tmp_path, labelled):
+    folder = tmp_path / "set"
+    for part in ("train", "test"):
+        for place, name in enumerate("ab"):
+            inner = folder / part / "NORMAL" if labelled else folder / part
+            write(inner / f"{name}_{part}.png", place + 2 * len(part))
+    apart = {"images": folder / "train", "test_images": folder / "test"}
+    for words in ({"images": folder}, apart):
+        got = read(labelled=labelled, group_pattern=r"^(.*)_", **words)
+        assert len(np.unique(got.groups["patient"])) == 2
+        assert len({*got.groups["patient"][got.parts == "train"], *got.groups["patient"][got.parts == "test"]}) == 2
+    tables = [
+        table(tmp_path / f"{part}.csv", [f"{path.relative_to(tmp_path).as_posix()},yes" for path in sorted(paths)],
+              "image,label")
+        for part in ("train", "test")
+        if (paths := [*(folder / part).rglob("*.png")])
+    ]  # fmt: skip
+    got = read(table=tables[0], test_table=tables[1], labelled=labelled, group_pattern=r"^(.*)_")
+    assert len(np.unique(got.groups["patient"])) == 2
+
+
+def test_one_patient_in_two_classes_is_one(tmp_path):
+    for number, name in enumerate(("NORMAL", "PNEUMONIA")):
+        write(tmp_path / name / f"p1_{number}.png", number)
+    assert len(np.unique(read(images=tmp_path, group_pattern=r"^(.*)_").groups["patient"])) == 1
+
+
+@pytest.mark.parametrize("names", [("val", "test"), ("train_set", "test_set"), ("a", "b", "Testing"), ("Train Set",)])
+def test_parts_are_not_taken_for_classes(tmp_path, names):
+    by_class(tmp_path, classes=names)
+    with pytest.raises(InputError, match="named like parts"):
+        read(images=tmp_path)
+    assert len(read(images=tmp_path, labelled=False).ids) == 3 * len(names)
+
+
+def test_valid_may_be_a_class(tmp_path):
+    by_class(tmp_path, classes=("invalid", "valid"))
+    assert read(images=tmp_path).answers(None).task.labels == ("invalid", "valid")
+
+
+def test_pages_without_a_patient_stay_with_their_file(tmp_path):
+    for name in "ab":
+        stack = np.stack([image(ord(name) + number) for number in range(3)])
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack, photometric="minisblack")
+    write(tmp_path / "p1_a.png")
+    named = table(tmp_path / "t.csv", ["a.tif,", "b.tif,", "p1_a.png,p1"], "image,patient")
+    for words in ({"images": tmp_path, "group_pattern": "(p[0-9])_"}, {"table": named, "group_column": "patient"}):
+        got = read(labelled=False, **words)
+        assert len(got.ids) == 7
+        assert len(np.unique(got.groups["patient"])) == 3
+        assert found("images without a group", got).count == 6
