@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from primase.data.encoding import SupervisedBatches
+from primase.events import Progress
 from primase.nn.adversarial import Discriminator, ResidualGenerator
 from primase.training.adversarial import AVERAGED_STEPS, AdversarialModule, AdversarialPlan, fit_adversarial
 from primase.training.configuration import TrainingConfiguration
@@ -80,6 +81,13 @@ def test_both_networks_learn_and_all_parts_are_in_the_history(tmp_path):
         "adversarial_loss",
         "validation_error",
     }
+
+
+def test_steps_are_told_up_to_their_end_and_no_further(tmp_path):
+    told = []
+    fit_adversarial(*networks(), plan(), course(tmp_path, told.append))
+    progress = [(event.done, event.total) for event in told if isinstance(event, Progress)]
+    assert progress == [(number, 12) for number in range(1, 13)]
 
 
 def test_an_interrupted_phase_ends_at_the_same_weights(tmp_path):

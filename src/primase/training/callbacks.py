@@ -56,11 +56,18 @@ class EpochEvents(lightning.Callback):
         self.listener = listener
         self.history: list[dict[str, float]] = []
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Report the steps done, about a hundred times in all."""
-        total = int(trainer.estimated_stepping_batches)
-        if trainer.global_step % max(total // 100, 1) == 0:
-            self.listener(Progress(self.stage, trainer.global_step, total, "steps"))
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, _module: lightning.LightningModule, _outputs: Any, _batch: Any, batch_idx: int
+    ) -> None:
+        """Report the steps done, about a hundred times in all.
+
+        Batches are counted, as Lightning's own count of steps goes up with each of several optimisers.
+        """
+        batches = int(trainer.num_training_batches)
+        total = int(trainer.max_epochs or 0) * batches
+        done = trainer.current_epoch * batches + batch_idx + 1
+        if done % max(total // 100, 1) == 0:
+            self.listener(Progress(self.stage, done, total, "steps"))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep and report what was measured in this epoch."""

@@ -60,11 +60,14 @@ class PlanePairs:
         noise = np.zeros(len(sizes), dtype=np.float32)
         room = (_room(total), _room(total * encoder.scale**2))
         found = cls(*room, np.cumsum(areas) - areas, sizes, noise, encoder.scale)
-        silent = replace(encoder, noise_sigma=0.0)
 
         def read(index: int) -> list[tuple[Plane, Plane, float]]:
-            pairs = [silent.pair(pictures, index, zoom) for zoom in zooms]
-            return [(*own, encoder.noise_of(pair)) for pair in pairs for own in planes_of(pair, encoder.colour)]
+            pairs = [encoder.clean_pair(pictures, index, zoom) for zoom in zooms]
+            return [
+                (*own, encoder.noise_of(pair, bounds))
+                for pair, bounds in pairs
+                for own in planes_of(pair, encoder.colour, bounds)
+            ]
 
         with ThreadPoolExecutor(READERS) as pool:
             # Some at a time, as all that a pool has done waits in memory to be fetched.

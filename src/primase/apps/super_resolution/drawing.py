@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 import numpy as np
@@ -20,12 +20,16 @@ from primase.events import Listener, Progress
 PAGE: Final = "#"
 """Stands in an id between the name of a file and the number of a page."""
 
+UNNAMED: Final = "image"
+"""The name of what is left of an id that names no file, such as ``..``."""
+
 
 def draw(blocks: Iterator[Examples[Pictures]], restorer: Restorer, folder: Path, listener: Listener) -> int:
     """Restore images one after the other and write each into the folder, under its own name.
 
     PNG and TIFF keep their format, and the pages of a TIFF stay in one file. What comes from other formats, which lose
-    detail or hold other things, becomes PNG, or TIFF where its numbers are real.
+    detail or hold other things, becomes PNG, or TIFF where its numbers are real. Wherever an id points to, its image is
+    written below the folder, and no image takes the place of another.
 
     Returns
     -------
@@ -34,10 +38,10 @@ def draw(blocks: Iterator[Examples[Pictures]], restorer: Restorer, folder: Path,
     """
     count = 0
     written: set[str] = set()
-    for name, pages in groupby(_named(blocks), key=lambda one: one[0]):
-        pictures = (picture for _, picture in pages)
+    for (name, _), pages in itertools.groupby(_named(blocks), key=lambda one: one[:2]):
+        pictures = (picture for _, _, picture in pages)
         first = next(pictures)
-        count += _write_file(folder, name, (first, pictures), restorer, written)
+        count += _write_file(folder, inner_path(name), (first, pictures), restorer, written)
         listener(Progress("restore", count, None, "images"))
     return count
 
@@ -55,12 +59,34 @@ class _Page:
         return restorer.restored(self.pictures.pixels(self.index), where=self.pictures.where(self.index))
 
 
-def _named(blocks: Iterator[Examples[Pictures]]) -> Iterator[tuple[str, _Page]]:
+def inner_path(name: str) -> str:
+    r"""Make of an id a path that leads nowhere but into a folder: without root, drive, and steps upwards.
+
+    Ids come from tables too, whose cells may say anything, and from any system.
+
+    Examples
+    --------
+    >>> inner_path("/data/../day 1/a.png"), inner_path("C:\\images\\a.png"), inner_path("..")
+    ('data/day 1/a.png', 'images/a.png', 'image')
+    """
+    # On Windows both kinds of slashes divide a path.
+    given = PureWindowsPath(name.replace("\0", ""))
+    parts = [part for part in given.parts if part not in {given.anchor, ".."}]
+    found = "/".join(parts) or UNNAMED
+    # "/C:/a.png" holds a drive behind the root.
+    return inner_path(found) if PureWindowsPath(found).anchor else found
+
+
+def _named(blocks: Iterator[Examples[Pictures]]) -> Iterator[tuple[str, int, _Page]]:
+    """Name the file of each image; what is no page of a file has a number of its own, as ids may be repeated."""
+    number_of_file = 0
     for block in blocks:
         for index, name in enumerate(block.ids.tolist()):
             stem, found, number = str(name).rpartition(PAGE)
             is_page = bool(found) and number.isdigit()
-            yield (stem if is_page else str(name)), _Page(block.inputs, index, is_page=is_page)
+            page = _Page(block.inputs, index, is_page=is_page)
+            number_of_file += not is_page
+            yield (stem, -1, page) if is_page else (str(name), number_of_file, page)
 
 
 def _write_file(
@@ -91,6 +117,9 @@ def _all(first: Pixels, others: Iterator[Pixels]) -> Iterator[Pixels]:
 
 def _place(folder: Path, name: str, pixels: Pixels, written: set[str], *, many: bool) -> Path:
     """Choose a name that says where the image came from, and that no other has."""
+    if any(str(parent) in written for parent in PurePosixPath(name).parents):
+        # An image is written where the folder would have to be.
+        name = name.replace("/", "_")
     given = PurePosixPath(name)
     ending = given.suffix.lower()
     wanted = ".tif" if many or pixels.dtype == np.float32 else ".png"
@@ -99,7 +128,11 @@ def _place(folder: Path, name: str, pixels: Pixels, written: set[str], *, many: 
     shorter = str(given.with_suffix(wanted)) if ending and not many else f"{name}{wanted}"
     candidates = [name] if keeps else []
     candidates += [shorter, f"{name}{wanted}"]
-    numbered = (f"{name}.{number}{wanted}" for number in range(2, len(written) + 3))
-    chosen = next(one for one in (*candidates, *numbered) if one not in written)
+    numbered = (f"{name}.{number}{wanted}" for number in itertools.count(2))
+    # Some systems take names for one that differ in capitals.
+    free = (one for one in itertools.chain(candidates, numbered) if one not in written and not (folder / one).exists())
+    chosen = next(free)
     written.add(chosen)
-    return folder / chosen
+    path = folder / chosen
+    assert path.resolve().is_relative_to(folder.resolve()), path
+    return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, cast, final
 from zlib import crc32
 
@@ -108,16 +108,33 @@ class PictureEncoder(Encoder[Pictures]):
         InputError
             If the image is too small.
         """
+        sharp = self._sharp(pictures, index, zoom)
+        return Pair(sharp, self._low(sharp))
+
+    def clean_pair(self, pictures: Pictures, index: int, zoom: float = 1.0) -> tuple[Pair, tuple[float, float]]:
+        """Make a pair as :meth:`pair` does, but without noise; and say what it is to be measured by all the same.
+
+        Returns
+        -------
+        pair, bounds
+            The intensities that become 0 and 1 where the image is judged, which are those of the noisy image.
+        """
+        sharp = self._sharp(pictures, index, zoom)
+        return Pair(sharp, replace(self.degradation, noise_sigma=0.0).small(sharp)), intensity_range(self._low(sharp))
+
+    def _low(self, sharp: Pixels) -> Pixels:
+        generator = np.random.default_rng(crc32(np.ascontiguousarray(sharp).tobytes()))
+        return self.degradation.degraded(sharp, generator)
+
+    def _sharp(self, pictures: Pictures, index: int, zoom: float) -> Pixels:
         whole = pictures.pixels(index)
         if zoom != 1.0:
             whole = resampled(whole, *(zoomed(side, zoom, self.scale) for side in whole.shape[:2]))
-        sharp = cropped(whole, self.scale, where=pictures.where(index))
-        generator = np.random.default_rng(crc32(np.ascontiguousarray(sharp).tobytes()))
-        return Pair(sharp, self.degradation.degraded(sharp, generator))
+        return cropped(whole, self.scale, where=pictures.where(index))
 
-    def noise_of(self, pair: Pair) -> float:
-        """Say how noisy a plane of an image is, on the scale of planes."""
-        (low, high), (lowest, highest) = intensity_range(pair.low), intensity_range(pair.sharp)
+    def noise_of(self, pair: Pair, bounds: tuple[float, float]) -> float:
+        """Say how noisy a plane of an image is, on the scale of planes on which these bounds are 0 and 1."""
+        (low, high), (lowest, highest) = bounds, intensity_range(pair.sharp)
         # Luminance averages the noise of three channels.
         averaged = LUMA_NOISE if pair.low.ndim == 3 and self.colour == "luminance" else 1.0
         return self.noise_sigma * averaged * (highest - lowest) / (high - low)
@@ -171,10 +188,16 @@ class EncodedPictures:
         return {"low": stacked([low for low, _ in planes]), "sharp": stacked([sharp for _, sharp in planes])}
 
 
-def planes_of(pair: Pair, colour: Colour) -> list[tuple[Plane, Plane]]:
-    """Lay an image out as planes: of low resolution, and sharp, on one scale on which the former goes from 0 to 1."""
-    bounds = intensity_range(pair.low)
-    return list(zip(planes(pair.low, colour, bounds), planes(pair.sharp, colour, bounds), strict=True))
+def planes_of(pair: Pair, colour: Colour, bounds: tuple[float, float] | None = None) -> list[tuple[Plane, Plane]]:
+    """Lay an image out as planes: of low resolution, and sharp, on one scale on which the former goes from 0 to 1.
+
+    Parameters
+    ----------
+    bounds
+        The intensities that become 0 and 1; None for the range of the image of low resolution.
+    """
+    chosen = intensity_range(pair.low) if bounds is None else bounds
+    return list(zip(planes(pair.low, colour, chosen), planes(pair.sharp, colour, chosen), strict=True))
 
 
 def planes(pixels: Pixels, colour: Colour, bounds: tuple[float, float]) -> list[Plane]:

@@ -19,6 +19,7 @@ from primase.bio.image_pixels import Pixels
 from primase.bio.resampling import Kernel, intensity_range, resampled
 from primase.data.examples import Examples
 from primase.data.tasks import Task
+from primase.errors import ConfigurationError
 from primase.evaluation.image_quality import MEASURES, Features, quality
 from primase.events import Listener, Progress, silent
 from primase.predictor.predictor import Predictor
@@ -60,13 +61,19 @@ class Judge:
     def of(cls, encoder: PictureEncoder, listener: Listener = silent) -> Judge:
         """Fetch the weights that a perceptual distance needs, where one was asked for.
 
-        A file that was handed over in training may not be there where the model is used: then they are the registered
-        ones.
+        Raises
+        ------
+        ConfigurationError
+            If the file of weights is gone: by other weights figures could not be compared.
         """
         if not encoder.with_distance:
             return cls(encoder, None)
         file = encoder.distance_features
-        return cls(encoder, photo_features(file if Path(file).is_file() else "", listener=listener))
+        if file and not Path(file).is_file():
+            what = "the weights that the perceptual distance is measured with are not there any more"
+            advice = "Put the file back, or name where it is now with --distance-features."
+            raise ConfigurationError(what, where="--distance-features", got=file, advice=advice)
+        return cls(encoder, photo_features(file, listener=listener))
 
     def of_all(self, restore: Restore, pictures: Pictures, listener: Listener = silent) -> Measures:
         """Measure every image."""

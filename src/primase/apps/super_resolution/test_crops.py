@@ -83,6 +83,18 @@ def test_noise_is_new_for_each_batch_and_the_same_again():
     assert torch.equal(noisy.batch(numbers)["sharp"], clean.batch(numbers)["sharp"])
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
+def test_noisy_images_are_learned_from_on_the_scale_on_which_they_are_judged(kind, shape):
+    own, given = encoder(noise_sigma=0.2), pictures(shape, kind=kind)
+    ((_, judged),) = planes_of(own.pair(given, 0), "luminance")
+    learned = PlanePairs.of(own, given)
+    np.testing.assert_array_equal(learned.plane(0)[1], judged)
+    silent = encoder()
+    ((clean, _),) = planes_of(silent.pair(given, 0), "luminance")
+    assert np.ptp(learned.plane(0)[0]) < 0.95 * np.ptp(clean)
+
+
 def test_luminance_averages_the_noise_of_channels():
     given = pictures((64, 64, 3))
     assert PlanePairs.of(encoder(noise_sigma=0.1), given).noise[0] == pytest.approx(0.1 * 0.574, rel=1e-2)

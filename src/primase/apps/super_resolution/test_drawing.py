@@ -6,11 +6,13 @@ import tifffile
 import torch
 from PIL import Image
 
+from primase.apps.images.pictures import Pictures
 from primase.apps.images.reading import stream_pictures
 from primase.apps.super_resolution.configuration import SuperResolutionData
-from primase.apps.super_resolution.drawing import draw
+from primase.apps.super_resolution.drawing import draw, inner_path
 from primase.apps.super_resolution.restoring import Restorer
 from primase.bio.images import read_image, write_image
+from primase.data.examples import Examples
 from primase.events import silent
 from primase.nn.adversarial import ResidualGenerator
 
@@ -27,6 +29,11 @@ def written(source: Path, restorer: Restorer, folder: Path) -> dict[str, Path]:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     assert count >= len(found)
     return found
+
+
+def named(*ids):
+    inputs = Pictures.of_arrays([picture(seed=seed) for seed in range(len(ids))])
+    return [Examples(np.array(ids, dtype=object), inputs, np.empty((len(ids), 0), dtype=np.float32))]
 
 
 def picture(kind=np.uint8, shape=(9, 11), seed=0):
@@ -85,3 +92,33 @@ def test_rows_of_an_archive_get_their_own_files(tmp_path, restorer):
     source = tmp_path / "set.npz"
     np.savez(source, test_images=np.stack([picture(seed=seed) for seed in range(3)]))
     assert sorted(written(source, restorer, tmp_path / "large")) == ["test_0.png", "test_1.png", "test_2.png"]
+
+
+def test_ids_lead_nowhere_but_into_the_folder(tmp_path, restorer):
+    mine = tmp_path / "mine.png"
+    write_image(mine, picture(seed=50))
+    before = mine.read_bytes()
+    folder = tmp_path / "deep" / "large"
+    folder.mkdir(parents=True)
+    ids = [str(mine), "../../mine.png", "../mine.png", "a/../../../mine.png", "C:\\x\\mine.png", "..", "/"]
+    assert draw(named(*ids), restorer, folder, silent) == len(ids)
+    assert mine.read_bytes() == before
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path != mine]
+    assert len(files) == len(ids)
+    assert all(path.is_relative_to(folder) for path in files)
+
+
+@pytest.mark.parametrize("name", ["/C:/D:a.png", "//server/share/a.png", "\\\\server\\share\\..\\a.png", "./a.png"])
+def test_neither_root_nor_drive_is_left(name):
+    assert inner_path(name) == "a.png"
+
+
+@pytest.mark.parametrize(
+    "ids", [("a.png", "a.png"), ("a.png", "../a.png"), ("a", "a.png/b.png"), ("x.png/b", "x.png"), ("s.tif#0", "s.tif")]
+)
+def test_no_image_takes_the_place_of_another(ids, tmp_path, restorer):
+    draw(named(*ids), restorer, tmp_path, silent)
+    made = [read_image(path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(made) == 2
+    for seed in range(2):
+        assert any(np.array_equal(one, restorer.restored(picture(seed=seed))) for one in made)

@@ -45,15 +45,25 @@ def test_interpolations_are_measured_on_pictures_cropped_to_a_multiple():
         assert rival.description
 
 
-def test_the_distance_is_measured_where_a_network_is_given(monkeypatch):
+def test_the_distance_is_measured_where_a_network_is_given(monkeypatch, tmp_path):
+    weights = tmp_path / "weights.pth"
+    weights.touch()
     monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos])
-    judge = Judge.of(encoder(distance_features="weights.pth"))
+    judge = Judge.of(encoder(distance_features=weights))
     found = judge.of_all(lambda low: resampled(low, 36, 48), Pictures.of_arrays([picture()]))
     assert found.shape == (1, len(MEASURES))
     assert found[0, -1] > 0
     assert np.isnan(Judge.of(encoder()).of_all(lambda low: resampled(low, 36, 48), Pictures.of_arrays([picture()])))[
         0, -1
     ]
+
+
+def test_weights_of_the_distance_that_are_gone_are_not_replaced_by_others(monkeypatch, tmp_path):
+    monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos])
+    with pytest.raises(ConfigurationError, match="not there any more") as caught:
+        Judge.of(encoder(distance_features=tmp_path / "gone.pth"))
+    assert caught.value.where == "--distance-features"
+    assert "gone.pth" in str(caught.value)
 
 
 def test_decibels_of_sixteen_bits_are_relative_to_the_range_of_the_picture():

@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,14 +14,21 @@ import torch
 from primase.apps.images.pictures import Pictures
 from primase.apps.super_resolution import judging, workflow
 from primase.apps.super_resolution.app import APP
+from primase.apps.super_resolution.asking import units_of, with_units
 from primase.apps.super_resolution.judging import Judge, interpolations
+from primase.apps.super_resolution.kin import with_fields
 from primase.apps.super_resolution.simulator import simulate
 from primase.bio.images import read_image, write_image
 from primase.bio.resampling import Degradation, resampled
+from primase.configuration import configure
+from primase.data.audit import Finding, Kinship
+from primase.data.splits import Partition
 from primase.errors import ConfigurationError, InputError
 from primase.evaluation.image_quality import MEASURES
+from primase.events import silent
 
 primase = importlib.import_module("primase")  # the rooms above are not imported from here
+audit = importlib.import_module("primase.pipeline").audit
 
 QUICK = {
     "scale": 4,
@@ -81,7 +89,16 @@ def test_the_report_shows_crops_side_by_side(run):
 def test_a_model_is_judged_on_new_images_at_its_own_scale(run, tmp_path):
     simulate(tmp_path, 4, 9)
     model = primase.load(run.path)
-    model.evaluate(images=tmp_path / "images", out=tmp_path / "judged", scale=2)
+    for name, value in (("scale", 2), ("blur_sigma", 1.0), ("noise_sigma", 0.1)):
+        for ask in (
+            lambda asked: model.evaluate(images=tmp_path / "images", out=tmp_path / "refused", **asked),
+            lambda asked: model.draw(tmp_path / "images", tmp_path / "refused", **asked),
+        ):
+            with pytest.raises(ConfigurationError, match="in another way") as caught:
+                ask({name: value})
+            assert caught.value.where == "--" + name.replace("_", "-")
+    assert not (tmp_path / "refused").exists()
+    model.evaluate(images=tmp_path / "images", out=tmp_path / "judged", scale=4)
     metrics = json.loads((tmp_path / "judged" / "metrics.json").read_text())
     bicubic, _ = interpolations(Judge.of(model.predictor.encoder))
     pictures = Pictures.of_files(sorted((tmp_path / "images").iterdir()))
@@ -92,6 +109,8 @@ def test_a_model_is_judged_on_new_images_at_its_own_scale(run, tmp_path):
 def test_a_model_without_an_adversarial_phase_says_so(run, simulated, tmp_path):
     with pytest.raises(ConfigurationError, match="without an adversarial phase"):
         primase.load(run.path).draw(simulated, tmp_path / "out", adversarial=True)
+    with pytest.raises(ConfigurationError, match="without an adversarial phase"):
+        primase.load(run.path).evaluate(images=simulated, out=tmp_path / "out", adversarial=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -106,6 +125,19 @@ def test_tiny_images_are_refused_by_name(run, simulated, tmp_path):
         with pytest.raises(InputError) as caught:
             ask()
         assert "tiny.png" in str(caught.value)
+
+
+def test_members_of_an_ensemble_draw_crops_of_their_own(simulated):
+    configuration = configure(APP.configuration, {**QUICK, "images": simulated, "members": 3, "adversarial_epochs": 0})
+    flow = APP.load()
+    encoder = flow.fit_encoder(None, configuration, silent)
+    train = flow.read(configuration, None, silent).examples
+    samplers = [
+        flow.fit_options(encoder, workflow.TASK, train, own).sampler
+        for own in flow.member_configurations(configuration)
+    ]
+    first = {tuple(next(iter(sampler)).tolist()) for sampler in samplers}
+    assert len(first) == 3
 
 
 @pytest.fixture(scope="module")
@@ -148,14 +180,86 @@ def test_both_networks_are_kept_and_reported(adversarial, simulated, tmp_path):
     assert np.abs(made["adversarial"] - plain).mean() > 0
 
 
-def test_crops_of_one_field_are_kept_in_one_part(tmp_path):
-    simulate(tmp_path, 10, 5)
-    folder = tmp_path / "cut"
+@pytest.mark.parametrize("settings", [{"adversarial": True}, {"self_ensemble": True}])
+def test_what_is_judged_is_what_predict_makes(adversarial, simulated, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos + 0.01])
+    (tmp_path / "sharp").mkdir()
+    sharp = read_image(simulated / "field_0001.png")
+    write_image(tmp_path / "sharp" / "one.png", sharp)
+    write_image(tmp_path / "low.png", Degradation(4).small(sharp))
+    model = primase.load(adversarial.path)
+    model.draw(tmp_path / "low.png", tmp_path / "made", **settings)
+    error = (read_image(tmp_path / "made" / "low.png").astype(float) - sharp)[4:-4, 4:-4]
+    wanted = 10 * math.log10((float(sharp.max()) - float(sharp.min())) ** 2 / np.mean(error**2))
+    found = {}
+    for name, asked in (("asked", settings), ("plain", {})):
+        model.evaluate(images=tmp_path / "sharp", out=tmp_path / name, **asked)
+        found[name] = json.loads((tmp_path / name / "metrics.json").read_text())["test"]["psnr"]["value"]
+    assert found["asked"] == pytest.approx(wanted, abs=1e-3)
+    assert found["plain"] != pytest.approx(found["asked"], abs=1e-6)
+
+
+def cut(source, folder):
+    """Write the left and the right half of each image."""
     folder.mkdir()
-    for path in sorted((tmp_path / "images").iterdir()):
+    for path in sorted(source.iterdir()):
         pixels = read_image(path)
         write_image(folder / f"{path.stem}_left.png", pixels[:, :96])
         write_image(folder / f"{path.stem}_right.png", pixels[:, 96:])
+
+
+def test_fields_on_both_sides_of_given_parts_are_told(tmp_path):
+    simulate(tmp_path, 6, 5)
+    cut(tmp_path / "images", tmp_path / "cut")
+    tested = tmp_path / "tested"
+    tested.mkdir()
+    # One field is cut in two by the parts; another one is in test as a whole.
+    for name in ("field_0001_left", "field_0002_left", "field_0002_right"):
+        (tmp_path / "cut" / f"{name}.png").rename(tested / f"{name}.png")
+    configuration = configure(APP.configuration, {**QUICK, "images": tmp_path / "cut", "test_images": tested})
+    audited = audit(APP, configuration)
+    ids, test = audited.labelled.examples.ids, audited.partition.test
+    assert audited.partition.policy == "given"
+    related = ids[test][audited.kinship.related].tolist()
+    assert [name.rsplit("/")[-1] for name in related] == ["field_0001_left.png"]
+    assert audited.kinship.finding.severity == "warning"
+    assert "sharing a field of view with train" in audited.kinship.relation
+    units = audited.partition.units[test]
+    assert len(np.unique(units)) == 2
+    np.testing.assert_array_equal(units_of(audited.labelled.examples.take(test)), units)
+    (warned,) = [one for one in audited.findings if one.finding == "kin of train"]
+    assert warned.count == 1
+
+
+def test_fields_are_added_to_what_else_is_related():
+    parts = [np.array([0, 1]), np.array([2]), np.array([3, 4, 5])]
+    partition = Partition(*parts, "given", np.arange(6))
+    copies = Kinship(
+        np.array([True, False, False]), Finding("kin of train", 1, "warning", "1."), "sharing a picture with train"
+    )
+    both = with_fields(copies, partition, np.array([0, 1, 2, 3, 1, 2]))
+    assert both.related.tolist() == [True, True, False]
+    assert both.finding.count == 2
+    assert both.relation == "sharing a picture or a field of view with train"
+    assert with_fields(copies, partition, np.arange(6)) is copies
+
+
+def test_intervals_of_the_report_are_drawn_over_the_units_of_the_split(run, simulated, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(workflow.pages, "insights", lambda predictor, test, units, *_: drawn.append(units))
+    configuration = configure(APP.configuration, {**QUICK, "images": simulated, "split": "random"})
+    examples = APP.load().read(configuration, None, silent).examples
+    units = np.arange(len(examples)) // 2
+    groups = {"patient": np.zeros(len(examples), dtype=np.int64)}
+    predictor = primase.load(run.path).predictor
+    APP.load().insights(predictor, {"test": with_units(replace(examples, groups=groups), units)}, silent)
+    assert drawn[0].count == len(examples) / 2
+
+
+def test_crops_of_one_field_are_kept_in_one_part(tmp_path):
+    simulate(tmp_path, 10, 5)
+    folder = tmp_path / "cut"
+    cut(tmp_path / "images", folder)
     settings = {**QUICK, "epochs": 1, "steps": 2}
     made = primase.train(APP.name, images=folder, out=tmp_path / "model", adversarial_epochs=0, **settings)
     assert made.metrics["split"]["policy"] == "cluster"

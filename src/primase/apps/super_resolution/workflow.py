@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, final
 
@@ -15,18 +16,28 @@ from primase.apps.images.pictures import Pictures
 from primase.apps.images.reading import read_pictures, stream_pictures
 from primase.apps.images.workflow import ImageWorkflow
 from primase.apps.super_resolution import drawing, pages
+from primase.apps.super_resolution.asking import (
+    judged_as_asked,
+    refuse_what_it_cannot,
+    restorer_as_asked,
+    settings_of,
+    units_of,
+    with_settings,
+    with_units,
+)
 from primase.apps.super_resolution.configuration import SuperResolutionConfiguration
 from primase.apps.super_resolution.crops import VALIDATION_CROPS, VALIDATION_PATCH, Crops, PlanePairs, plane_sizes
 from primase.apps.super_resolution.datasets import DATASETS
 from primase.apps.super_resolution.encoding import PictureEncoder, picture_encoder
 from primase.apps.super_resolution.fields import fields
 from primase.apps.super_resolution.judging import Judge, interpolations, restorer
+from primase.apps.super_resolution.kin import with_fields
 from primase.apps.super_resolution.learning import build_network, fit_options
 from primase.apps.super_resolution.perception import loss_distance, photo_features
-from primase.apps.super_resolution.restoring import SMALLEST_SIDE, Restorer
+from primase.apps.super_resolution.restoring import SMALLEST_SIDE
 from primase.apps.super_resolution.simulator import simulate
 from primase.apps.workflow import Explanation, Labelled, Simulated
-from primase.data.audit import Finding
+from primase.data.audit import Finding, Kinship
 from primase.data.encoding import Encoder, EncoderState, SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.splits import Groups, Part, Partition
@@ -42,6 +53,8 @@ from primase.training.fit import FitOptions
 
 TASK: Final = Task(IMAGE, MEASURES)
 CLUSTER: Final = "cluster"
+SEED_STEP: Final = 10_000
+"""Seeds of the members of an ensemble are so far apart, that runs with seeds near each other share none."""
 _OF_CLASSES: Final = frozenset({"mixed grey and colour", "mixed bit depths"})
 """What may give a class away is no matter where there is none."""
 
@@ -63,10 +76,10 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
     def read_new(
         self, configuration: SuperResolutionConfiguration, predictor: Predictor[Pictures], listener: Listener
     ) -> Labelled[Pictures]:
-        """Read sharp images that a trained generator is judged on, at the scale that it was trained for."""
-        own = picture_encoder(predictor.encoder)
-        data = configuration.data.model_copy(update={"scale": own.scale})
-        return self.read(configuration.model_copy(update={"data": data}), predictor.task, listener)
+        """Read sharp images that a trained generator is judged on; with them travels how they are to be restored."""
+        refuse_what_it_cannot(picture_encoder(predictor.encoder), configuration)
+        labelled = self.read(configuration, predictor.task, listener)
+        return replace(labelled, examples=with_settings(labelled.examples, configuration))
 
     def stream(
         self,
@@ -76,7 +89,7 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         listener: Listener,
     ) -> Iterator[Examples[Pictures]]:
         """Read images of low resolution."""
-        del encoder
+        refuse_what_it_cannot(picture_encoder(encoder), configuration)
         return stream_pictures(path, configuration.data, listener, block=16, least_size=SMALLEST_SIDE)
 
     def policy(self, examples: Examples[Pictures], configuration: SuperResolutionConfiguration) -> str:
@@ -95,15 +108,32 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         configuration: SuperResolutionConfiguration,
         listener: Listener,
     ) -> Groups:
-        """Keep crops of one field of view together."""
-        if policy != CLUSTER:
-            return super().units(examples, policy, configuration, listener)
-        count = len(examples)
-        return fields(examples.inputs, lambda done: listener(Progress("find fields", done, count, "images")))
+        """Keep crops of one field of view together; they are one unit too where the parts are given."""
+        if policy == CLUSTER or (policy == "given" and not examples.groups):
+            return _fields(examples.inputs, listener)
+        return super().units(examples, policy, configuration, listener)
 
     def unit_name(self, policy: str) -> str:
         """Name what a split keeps together."""
         return "field of view" if policy == CLUSTER else super().unit_name(policy)
+
+    def settle(
+        self,
+        labelled: Labelled[Pictures],
+        partition: Partition,
+        configuration: SuperResolutionConfiguration,
+        listener: Listener,
+    ) -> Labelled[Pictures]:
+        """Let the units of the split travel with the images."""
+        del configuration, listener
+        return replace(labelled, examples=with_units(labelled.examples, partition.units))
+
+    def kinship(self, examples: Examples[Pictures], partition: Partition, listener: Listener) -> Kinship | None:
+        """Find test images that share a group or a field of view with train, or are copies of an image of it."""
+        found = super().kinship(examples, partition, listener)
+        are_fields = partition.policy == CLUSTER or (partition.policy == "given" and not examples.groups)
+        of_images = partition.units if are_fields else _fields(examples.inputs, listener)
+        return with_fields(found, partition, of_images)
 
     def audit(
         self,
@@ -126,6 +156,13 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
     def load_encoder(self, state: EncoderState) -> PictureEncoder:
         """Read the encoder of a bundle."""
         return PictureEncoder.from_state(state)
+
+    def member_configurations(
+        self, configuration: SuperResolutionConfiguration
+    ) -> Sequence[SuperResolutionConfiguration]:
+        """Give each member of an ensemble a seed of its own, so that each draws other crops."""
+        seeds = [configuration.seed + SEED_STEP * number for number in range(configuration.training.members)]
+        return [configuration.model_copy(update={"seed": seed}) for seed in seeds]
 
     def network(self, encoder: Encoder[Pictures], task: Task, configuration: SuperResolutionConfiguration) -> nn.Module:
         """Build the generator, or both of them."""
@@ -169,9 +206,11 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
     def outputs(
         self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener
     ) -> Float[np.ndarray, "examples measures"]:
-        """Measure how near each image comes that the pixel-trained generator restores."""
-        judge = Judge.of(picture_encoder(predictor.encoder), listener)
-        return judge.of_all(restorer(predictor).restored, examples.inputs, listener)
+        """Measure how near each image comes that the pixel-trained generator restores, or the one asked for."""
+        own, asked = picture_encoder(predictor.encoder), settings_of(examples)
+        made = restorer(predictor) if asked is None else restorer_as_asked(predictor, asked)
+        judge = Judge.of(own if asked is None else judged_as_asked(own, asked), listener)
+        return judge.of_all(made.restored, examples.inputs, listener)
 
     def baselines(self, encoder: Encoder[Pictures]) -> Sequence[Rival]:
         """Name plain interpolation, of two kinds."""
@@ -208,16 +247,10 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         Raises
         ------
         ConfigurationError
-            If the generator of the adversarial phase is asked for and there is none.
+            If what is asked for is not what the model was trained for.
         """
-        data, own = configuration.data, picture_encoder(predictor.encoder)
-        if data.adversarial and not own.adversarial:
-            what = "this model was trained without an adversarial phase"
-            advice = "Train one with --adversarial-epochs above 0, or leave --adversarial out."
-            raise ConfigurationError(what, where="--adversarial", advice=advice)
-        chosen = restorer(predictor, adversarial=data.adversarial)
-        made = Restorer(chosen.generators, own.colour, data.self_ensemble, data.tile)
-        return drawing.draw(blocks, made, folder, listener)
+        refuse_what_it_cannot(picture_encoder(predictor.encoder), configuration)
+        return drawing.draw(blocks, restorer_as_asked(predictor, configuration), folder, listener)
 
     def explain(self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener) -> Explanation:
         """Refuse: what a restored image rests on is the image of low resolution around each place."""
@@ -231,13 +264,18 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         """Show images side by side, and what the adversarial phase has changed."""
         test = parts["test"]
         judge = Judge.of(picture_encoder(predictor.encoder), listener)
-        groups = next(iter(test.groups.values()), None)
-        units = Units.of(fields(test.inputs) if groups is None else groups, "unit")
+        kept = units_of(test)
+        units = Units.of(fields(test.inputs) if kept is None else kept, "unit")
         return pages.insights(predictor, test, units, judge, listener)
 
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
         """Write micrographs of filaments and spots."""
         return simulate(folder, count, seed)
+
+
+def _fields(pictures: Pictures, listener: Listener) -> Groups:
+    count = len(pictures)
+    return fields(pictures, lambda done: listener(Progress("find fields", done, count, "images")))
 
 
 def _too_small(labelled: Labelled[Pictures], configuration: SuperResolutionConfiguration) -> list[Finding]:
