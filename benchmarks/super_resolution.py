@@ -107,7 +107,7 @@ def accuracy(key: dict[str, Any]) -> dict[str, Any]:
         found = {f"network_{name}": run.test[name].value for name in MEASURES}
         for baseline, figures in run.metrics["baselines"].items():
             found |= {f"{baseline}_{name}": figures[name]["value"] for name in MEASURES}
-        for figures in run.metrics["insights"].values():
+        for figures in run.metrics.get("insights", {}).values():
             found |= {f"adversarial_{name}": figures[name]["value"] for name in MEASURES}
         found |= _more(run, key["dataset"])
     return {**found, **seconds, "train_s": run.metrics["seconds"]["train"]}
