@@ -25,8 +25,8 @@ _SAMPLED: Final = 1 << 20
 _MOST_THREADS: Final = 16
 _COPIED_AT_ONCE: Final = 256
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 SmallPixels = UInt8[np.ndarray, "height width *three"]
 
 
@@ -150,8 +150,8 @@ def room(shape: tuple[int, ...]) -> Shaped[np.ndarray, "..."]:
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Iterable[Item], *, stage: str, total: int, listener: Listener
-) -> Iterator[Result]:
+    work: Callable[[ItemT], ResultT], items: Iterable[ItemT], *, stage: str, total: int, listener: Listener
+) -> Iterator[ResultT]:
     """Do independent work in threads, and yield the results in order; few are waiting at any time.
 
     The first error ends it. A listener hears how much is done, at most a few hundred times.

@@ -52,7 +52,7 @@ class Backbone(nn.Module, ABC):
     Attributes
     ----------
     name
-        What users call it, set by :func:`primase.nn.backbones.build_backbone`.
+        What users call it, set by :func:`primase.nn.backbones.building.build_backbone`.
     normalisation
         What turns images of 0 to 255, as ``(batch, 3, height, width)`` or with one channel, into what it expects.
     image_size
