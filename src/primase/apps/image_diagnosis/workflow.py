@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, final
 
 import numpy as np
-import polars as pl
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
@@ -180,13 +179,6 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
                 if word and count >= LEAST_SUBGROUP:
                     found[f"{name}: {word}"] = column.astype(str) == word
         return found
-
-    def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
-        """Say how large each image is."""
-        del encoder
-        headers = [inputs.header(number) for number in range(len(inputs))]
-        sizes = {"height": [one.height for one in headers], "width": [one.width for one in headers]}
-        return pl.DataFrame(sizes, schema={"height": pl.Int64, "width": pl.Int64})
 
     def explain(self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener) -> Explanation:
         """Show where in each image what speaks for its diagnosis lies."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
+import polars as pl
+
 from primase.apps.images import auditing
 from primase.apps.images.configuration import ImageConfiguration
 from primase.apps.images.measuring import measured
 from primase.apps.images.pictures import Pictures
 from primase.apps.workflow import Labelled, Workflow
 from primase.data.audit import Finding, Fingerprints, Kinship
+from primase.data.encoding import Encoder
 from primase.data.examples import Examples
 from primase.data.grouping import grouped_units, usual_policy
 from primase.data.splits import Groups, Partition
@@ -39,6 +42,13 @@ class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
         """Take the parts as given, else groups where there are any, else draw."""
         chosen = configuration.split.split
         return usual_policy(examples) if chosen == "auto" else chosen
+
+    def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
+        """Say how large each image is."""
+        del encoder
+        headers = [inputs.header(number) for number in range(len(inputs))]
+        sizes = {"height": [one.height for one in headers], "width": [one.width for one in headers]}
+        return pl.DataFrame(sizes, schema={"height": pl.Int64, "width": pl.Int64})
 
     @property
     def input_name(self) -> str:

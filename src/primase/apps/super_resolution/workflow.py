@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, final
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float
 from torch import nn
 
@@ -94,12 +93,8 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
 
     def policy(self, examples: Examples[Pictures], configuration: SuperResolutionConfiguration) -> str:
         """Take the parts as given, else groups where there are any, else keep fields of view together."""
-        chosen = configuration.split.split
-        if chosen != "auto":
-            return chosen
-        if examples.parts is not None:
-            return "given"
-        return "group" if examples.groups else CLUSTER
+        chosen = super().policy(examples, configuration)
+        return CLUSTER if configuration.split.split == "auto" and chosen == "random" else chosen
 
     def units(
         self,
@@ -226,13 +221,6 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         del encoder
         colour = np.array([test.inputs.header(index).colour for index in range(len(test))], dtype=np.bool_)
         return {"colour": colour, "grey": ~colour} if colour.any() and not colour.all() else {}
-
-    def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
-        """Say how large each image is."""
-        del encoder
-        headers = [inputs.header(index) for index in range(len(inputs))]
-        sizes = {"height": [header.height for header in headers], "width": [header.width for header in headers]}
-        return pl.DataFrame(sizes, schema={"height": pl.Int64, "width": pl.Int64})
 
     def draw(
         self,
