@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from primase.apps.expression import auditing
 from primase.apps.expression.configuration import ExpressionConfiguration
 from primase.apps.expression.datasets import with_own_settings
 from primase.apps.expression.profiles import Profiles
-from primase.apps.workflow import Labelled, Workflow
+from primase.apps.grouped import GroupedWorkflow
+from primase.apps.workflow import Labelled
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.examples import Examples
-from primase.data.grouping import grouped_units, usual_policy
-from primase.data.splits import Groups, Partition
+from primase.data.splits import Partition
 from primase.events import Listener
 
 ExpressionConfigurationT = TypeVar("ExpressionConfigurationT", bound=ExpressionConfiguration)
 
-ADVICE: Final = "Name one with --group-column, such as patient."
 
-
-class ExpressionWorkflow(Workflow[Profiles, ExpressionConfigurationT]):
+class ExpressionWorkflow(GroupedWorkflow[Profiles, ExpressionConfigurationT]):
     """Divide and audit expression profiles."""
 
-    def units(
-        self,
-        examples: Examples[Profiles],
-        policy: str,
-        configuration: ExpressionConfigurationT,
-        listener: Listener,
-    ) -> Groups:
-        """Keep the samples of one patient together, or what the group column says."""
-        del configuration, listener
-        return grouped_units(examples, policy, advice=ADVICE)
-
-    def unit_name(self, policy: str) -> str:
-        """Name what a split keeps together."""
-        # Parts that are given may hold single samples, or groups of them.
-        return {"group": "group", "random": "sample"}.get(policy, "unit")
-
-    def policy(self, examples: Examples[Profiles], configuration: ExpressionConfigurationT) -> str:
-        """Take the parts as given, else groups where there are any, else draw."""
-        chosen = configuration.split.split
-        return usual_policy(examples) if chosen == "auto" else chosen
+    example_name = "sample"
+    naming_advice = "Name one with --group-column, such as patient."
 
     def fingerprints(self, inputs: Profiles) -> Fingerprints:
         """Hash each profile, rounded."""

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import polars as pl
 
+from primase.apps.grouped import GroupedWorkflow
 from primase.apps.images import auditing
 from primase.apps.images.configuration import ImageConfiguration
 from primase.apps.images.measuring import measured
 from primase.apps.images.pictures import Pictures
-from primase.apps.workflow import Labelled, Workflow
+from primase.apps.workflow import Labelled
 from primase.data.audit import Finding, Fingerprints, Kinship
 from primase.data.encoding import Encoder
 from primase.data.examples import Examples
-from primase.data.grouping import grouped_units, usual_policy
-from primase.data.splits import Groups, Partition
+from primase.data.splits import Partition
 from primase.events import Listener
 
 ImageConfigurationT = TypeVar("ImageConfigurationT", bound=ImageConfiguration)
 
-ADVICE: Final = "Name a column with --group-column, such as patient, or a --group-pattern of paths."
 
-
-class ImageWorkflow(Workflow[Pictures, ImageConfigurationT]):
+class ImageWorkflow(GroupedWorkflow[Pictures, ImageConfigurationT]):
     """Divide and audit images."""
 
-    def units(
-        self, examples: Examples[Pictures], policy: str, configuration: ImageConfigurationT, listener: Listener
-    ) -> Groups:
-        """Keep the images of one patient together, or what the group column says."""
-        del configuration, listener
-        return grouped_units(examples, policy, advice=ADVICE)
-
-    def unit_name(self, policy: str) -> str:
-        """Name what a split keeps together."""
-        # Parts that are given may hold single images, or groups of them.
-        return {"group": "group", "random": "image"}.get(policy, "unit")
-
-    def policy(self, examples: Examples[Pictures], configuration: ImageConfigurationT) -> str:
-        """Take the parts as given, else groups where there are any, else draw."""
-        chosen = configuration.split.split
-        return usual_policy(examples) if chosen == "auto" else chosen
+    example_name = "image"
+    naming_advice = "Name a column with --group-column, such as patient, or a --group-pattern of paths."
 
     def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
         """Say how large each image is."""
