@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import math
 import multiprocessing
 import resource
 import statistics
@@ -189,9 +190,15 @@ def summarise(journal: Journal) -> None:
         some = [one for one in found if (one["dataset"], one["scale"], str(one["settings"])) == same]
         for way in ("network", "adversarial", "bicubic", "lanczos"):
             if f"{way}_psnr" in some[0]:
-                figures = [mean_and_deviation(one[f"{way}_{name}"] for one in some) for name in MEASURES]
+                figures = [_mean([one[f"{way}_{name}"] for one in some]) for name in MEASURES]
                 rows.append([f"{dataset}: {way}", str(scale), settings, str(len(some)), *figures])
     print_rows(rows)
+
+
+def _mean(values: list[float | None]) -> str:
+    """Write a mean; without an adversarial phase no perceptual distance is measured."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    return mean_and_deviation(known) if known else "not measured"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -26,7 +26,7 @@ from primase.apps.subject import subject_of
 from primase.apps.workflow import Labelled, Workflow
 from primase.configuration import configure, to_toml
 from primase.data.audit import Finding, Fingerprints, Kinship, audit_examples, audit_partition, audit_sizes, has_twin
-from primase.data.encoding import Encoder
+from primase.data.encoding import Encoder, SupervisedBatches
 from primase.data.examples import Examples
 from primase.data.splits import PARTS, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
@@ -87,6 +87,37 @@ class Run:
         return load(self.path)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Examples that were read, divided and looked through, with the encoder that makes tensors of them.
+
+    Parameters
+    ----------
+    parts
+        The examples of each part.
+    """
+
+    application: Application
+    configuration: Configuration
+    workflow: Workflow[Any, Any]
+    audited: Audited
+    parts: Mapping[Part, Examples[Any]]
+    encoder: Encoder[Any]
+
+    @property
+    def task(self) -> Task:
+        """What is asked of the examples."""
+        return self.audited.labelled.task
+
+    def learned_from(self, part: Part, listener: Listener = silent) -> SupervisedBatches:
+        """Encode what a network is trained on (``"train"``) or chosen by (``"validation"``)."""
+        return self.workflow.learned_from(self.encoder, self.parts[part], part, self.configuration, listener)
+
+    def truth(self, part: Part) -> np.ndarray[Any, Any]:
+        """Return what the answers on a part should be."""
+        return self.workflow.truth(self.parts[part])
+
+
 def train(
     application: Application,
     configuration: Configuration,
@@ -114,46 +145,84 @@ def train(
     with threads, run_folder(out, to_toml(configuration), resume=resume) as workspace:
         audited = audit(application, configuration, stages=stages)
         _refuse_changed_data(workspace, audited)
-        workflow, task = application.load(), audited.labelled.task
-        parts = {name: audited.labelled.examples.take(audited.partition.part(name)) for name in PARTS}
-        with stages("encode"):
-            encoder = workflow.fit_encoder(parts["train"], configuration, listener)
+        prepared = prepare(application, configuration, audited, stages=stages)
         with stages("train"):
-            members = _fit(workflow, encoder, task, configuration, parts, folder=workspace, listener=listener)
-        truth = {name: workflow.truth(parts[name]) for name in PARTS[1:]}
-        networks = tuple(member.network for member in members)
-        raw = Predictor(task, encoder, networks, uncalibrated(task))
-        outputs = workflow.outputs(raw, parts["validation"], listener)
-        predictor = replace(raw, calibrator=_calibrator(task, outputs, truth["validation"], configuration))
-        with stages("evaluate"):
-            assessment = _assess(
-                workflow, predictor, audited, parts, configuration, truth=truth["test"], listener=listener
-            )
-        with stages("explain"):
-            insights = workflow.insights(predictor, parts, listener)
-        run = TrainingRun(
-            subject=subject_of(application, configuration, out),
-            task=task,
-            examples=audited.labelled.examples,
-            partition=audited.partition,
-            identities=audited.identities,
-            findings=audited.findings,
-            members=members,
-            assessment=assessment,
-            validation=predictor.calibrator.answers(outputs),
-            truth=truth,
-            scale=encoder.value_scale,
-            unit_name=workflow.unit_name(audited.partition.policy),
-            insights=insights,
-            kinship=audited.kinship,
-            configuration=configuration.model_dump(mode="json"),
-            seconds=stages.seconds,
-            peak_memory_mib=_peak_memory_mib(),
-            version=PRIMASE,
-        )
-        with stages("write"):
-            metrics = _write(workspace / "bundle", run, predictor, configuration)
+            members = _fit(prepared, folder=workspace, listener=listener)
+        metrics = conclude(prepared, members, workspace / "bundle", out=out, stages=stages)
     return Run(out, metrics)
+
+
+def prepare(
+    application: Application,
+    configuration: Configuration,
+    audited: Audited,
+    *,
+    stages: Stages,
+    encoder: Encoder[Any] | None = None,
+) -> Prepared:
+    """Take the parts apart, and fit the encoder on the training part alone.
+
+    Parameters
+    ----------
+    encoder
+        Of a trained model, which is to read the examples as it always did; None to fit one.
+    """
+    workflow = application.load()
+    parts = {name: audited.labelled.examples.take(audited.partition.part(name)) for name in PARTS}
+    with stages("encode"):
+        chosen = encoder or workflow.fit_encoder(parts["train"], configuration, stages.listener)
+    return Prepared(application, configuration, workflow, audited, parts, chosen)
+
+
+def conclude(
+    prepared: Prepared, members: Sequence[Fitted], folder: Path, *, out: Path, stages: Stages
+) -> dict[str, Any]:
+    """Calibrate trained networks on validation, judge them on test, and write the bundle with its report.
+
+    Parameters
+    ----------
+    folder
+        Where the bundle is being made; it exists.
+    out
+        What it will be called.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` holds.
+    """
+    workflow, task, configuration = prepared.workflow, prepared.task, prepared.configuration
+    listener, audited, encoder = stages.listener, prepared.audited, prepared.encoder
+    truth = {name: prepared.truth(name) for name in PARTS[1:]}
+    raw = Predictor(task, encoder, tuple(member.network for member in members), uncalibrated(task))
+    outputs = workflow.outputs(raw, prepared.parts["validation"], listener)
+    predictor = replace(raw, calibrator=_calibrator(task, outputs, truth["validation"], configuration))
+    with stages("evaluate"):
+        assessment = _assess(prepared, predictor, truth=truth["test"], listener=listener)
+    with stages("explain"):
+        insights = workflow.insights(predictor, prepared.parts, listener)
+    run = TrainingRun(
+        subject=subject_of(prepared.application, configuration, out),
+        task=task,
+        examples=audited.labelled.examples,
+        partition=audited.partition,
+        identities=audited.identities,
+        findings=audited.findings,
+        members=members,
+        assessment=assessment,
+        validation=predictor.calibrator.answers(outputs),
+        truth=truth,
+        scale=encoder.value_scale,
+        unit_name=workflow.unit_name(audited.partition.policy),
+        insights=insights,
+        kinship=audited.kinship,
+        configuration=configuration.model_dump(mode="json"),
+        seconds=stages.seconds,
+        peak_memory_mib=_peak_memory_mib(),
+        version=PRIMASE,
+    )
+    with stages("write"):
+        return _write(folder, run, predictor, configuration)
 
 
 def audit(
@@ -206,32 +275,21 @@ def _split(
     return split_units(units, strata, policy=policy, seed=configuration.seed, fractions=shares)
 
 
-def _fit(
-    workflow: Workflow[Any, Any],
-    encoder: Encoder[Any],
-    task: Task,
-    configuration: Configuration,
-    parts: Mapping[Part, Examples[Any]],
-    *,
-    folder: Path,
-    listener: Listener,
-) -> list[Fitted]:
+def _fit(prepared: Prepared, *, folder: Path, listener: Listener) -> list[Fitted]:
     """Train every member on train, choosing its best epoch on validation."""
-    train_part, validation = (
-        workflow.learned_from(encoder, parts[name], name, configuration, listener) for name in PARTS[:2]
-    )
+    workflow, encoder, task = prepared.workflow, prepared.encoder, prepared.task
 
     def plan(own: Configuration) -> MemberPlan:
-        options = workflow.fit_options(encoder, task, parts["train"], own)
+        options = workflow.fit_options(encoder, task, prepared.parts["train"], own)
         return MemberPlan(lambda: workflow.network(encoder, task, own), own.training, options)
 
-    members = workflow.member_configurations(configuration)
+    members = workflow.member_configurations(prepared.configuration)
     plans = {id(own): plan(own) for own in members}
     return fit_members(
         [plans[id(own)] for own in members],
-        train_part,
-        validation,
-        seed=configuration.seed,
+        prepared.learned_from("train", listener),
+        prepared.learned_from("validation", listener),
+        seed=prepared.configuration.seed,
         folder=folder,
         listener=listener,
     )
@@ -244,17 +302,9 @@ def _calibrator(task: Task, outputs: np.ndarray, truth: np.ndarray, configuratio
     return fit_calibrator_of(task, method, outputs, truth, coverage=coverage)
 
 
-def _assess(
-    workflow: Workflow[Any, Any],
-    predictor: Predictor[Any],
-    audited: Audited,
-    parts: Mapping[Part, Examples[Any]],
-    configuration: Configuration,
-    *,
-    truth: np.ndarray,
-    listener: Listener,
-) -> Assessment:
+def _assess(prepared: Prepared, predictor: Predictor[Any], *, truth: np.ndarray, listener: Listener) -> Assessment:
     """Judge the network on test beside the baselines and probes, on all of it and on parts."""
+    workflow, audited, parts = prepared.workflow, prepared.audited, prepared.parts
     partition, test = audited.partition, parts["test"]
     twins = has_twin(audited.fingerprints, partition)
     subsets = dict(workflow.subsets(test, predictor.encoder))
@@ -285,7 +335,7 @@ def _assess(
             rivals=rivals,
             probes=[probe.name for probe in probes],
         )
-        for contrast in workflow.contrasts(audited.labelled, partition, configuration)
+        for contrast in workflow.contrasts(audited.labelled, partition, prepared.configuration)
     ]
     return assessment.with_contrasts(contrasts)
 
@@ -293,7 +343,6 @@ def _assess(
 def _write(folder: Path, run: TrainingRun, predictor: Predictor[Any], configuration: Configuration) -> dict[str, Any]:
     """Write the bundle: what every later verb reads, and what people read."""
     metrics = write_records(folder, run)
-    hashes = input_hashes(run.identities)
     bundle = Bundle(
         application=run.subject.application,
         task=predictor.task.to_state(),
@@ -305,12 +354,22 @@ def _write(folder: Path, run: TrainingRun, predictor: Predictor[Any], configurat
             "versions": versions(),
             "seed": configuration.seed,
             "precision": run.members[0].precision,
-            "data": {name: _digest(hashes.gather(run.partition.part(name))) for name in PARTS},
+            "data": _data_digests(run.identities, run.partition),
         },
     )
     write_bundle(folder, bundle)
     (folder / CONFIGURATION).write_text(to_toml(configuration), encoding="utf-8")
     return metrics
+
+
+def data_digests(audited: Audited) -> dict[Part, str]:
+    """Fingerprint the examples of each part: equal where, whatever their order, the inputs are."""
+    return _data_digests(audited.identities, audited.partition)
+
+
+def _data_digests(identities: Fingerprints, partition: Partition) -> dict[Part, str]:
+    hashes = input_hashes(identities)
+    return {name: _digest(hashes.gather(partition.part(name))) for name in PARTS}
 
 
 def _digest(hashes: pl.Series) -> str:
