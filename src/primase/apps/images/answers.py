@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
 
 import numpy as np
-from jaxtyping import Integer, Shaped
+from jaxtyping import Shaped
 
-from primase.data.labels import NEGATIVES, POSITIVES, order_labels
+from primase.apps.answers import Answers, numbered, several_columns
+from primase.data.labels import NEGATIVES, order_labels
 from primase.data.tasks import Task
 from primase.errors import InputError
-
-Targets = Integer[np.ndarray, "images *labels"]
 
 JOINTS: Final = (";", "|")
 """What stands between several labels in one cell."""
 _NOTHING: Final = frozenset({"no finding", "no findings", "none", "normal", "healthy", "negative", "0"})
 """What stands in a cell of several labels where none of them applies."""
 _NORMAL: Final = ("normal", "healthy", "no finding", "benign", "unaffected", "uninfected", "uninfected", "non-", "not ")
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What is asked, and the answer of each image, below zero where unknown."""
-
-    task: Task
-    targets: Targets
 
 
 def understand(
@@ -54,7 +43,8 @@ def understand(
         none of the model's.
     """
     if len(columns) > 1:
-        return _several_columns(columns, task, where=where, places=places)
+        cells_of = {name: [str(word) for word in words.tolist()] for name, words in columns.items()}
+        return several_columns(cells_of, task, where=where, places=places)
     ((name, words),) = columns.items()
     cells = [str(word) for word in words.tolist()]
     if not any(cells):
@@ -78,16 +68,7 @@ def _one_of_several(cells: Sequence[str], task: Task | None, *, where: str, plac
     number_of = {label: number for number, label in enumerate(task.labels)}
     by_lower = {label.lower(): number for label, number in number_of.items()}
     number_of = number_of if len(by_lower) < len(number_of) else {**by_lower, **number_of}
-    targets = np.full(len(cells), -1, dtype=np.int64)
-    for row, cell in enumerate(cells):
-        if not cell:
-            continue
-        number = number_of.get(cell, number_of.get(cell.lower()))
-        if number is None:
-            what = "a label that the model was not trained on"
-            raise InputError(what, where=places[row], got=cell, wanted=", ".join(task.labels))
-        targets[row] = number
-    return Answers(task, targets)
+    return Answers(task, numbered(cells, task, number_of, places))
 
 
 def _joined(cells: Sequence[str], task: Task | None, places: Sequence[str]) -> Answers:
@@ -113,28 +94,3 @@ def _labels(cell: str) -> list[str]:
         cell = cell.replace(joint, JOINTS[0])
     parts = [part.strip() for part in cell.split(JOINTS[0])]
     return [part for part in parts if part and part.lower() not in _NOTHING]
-
-
-def _several_columns(
-    columns: Mapping[str, Shaped[np.ndarray, "images"]], task: Task | None, *, where: str, places: Sequence[str]
-) -> Answers:
-    if task is not None and tuple(columns) != task.labels:
-        what = "the columns are not those that the model answers"
-        raise InputError(what, where=where, got=", ".join(columns), wanted=", ".join(task.labels))
-    matrix = [_yes_or_no(words, name, places) for name, words in columns.items()]
-    return Answers(task or Task("multilabel", tuple(columns)), np.stack(matrix, axis=1))
-
-
-def _yes_or_no(words: Shaped[np.ndarray, "images"], name: str, places: Sequence[str]) -> Integer[np.ndarray, "images"]:
-    meaning = {"": -1, **dict.fromkeys(NEGATIVES, 0), **dict.fromkeys(POSITIVES, 1)}
-    answers = [meaning.get(str(word).lower()) for word in words.tolist()]
-    if None in answers:
-        row = answers.index(None)
-        what = f"column {name!r} holds what is neither yes nor no"
-        wanted = "1 or 0, yes or no, or an empty cell where it is not known"
-        raise InputError(what, where=places[row], got=str(words[row]), wanted=wanted)
-    found = np.array(answers, dtype=np.int8)
-    if (found < 0).all():
-        what = "all answers of a column are empty"
-        raise InputError(what, where=f"column {name!r}", wanted="at least one answer that is known")
-    return found

@@ -1,4 +1,4 @@
-"""What would leak and what is odd in images: copies and patients on both sides, giveaways, masks, blank images."""
+"""What would leak and what is odd in images: copies and groups on both sides, giveaways, masks, blank images."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ _GIVING: Final[Mapping[str, str]] = {
     "intensity": "brightness that gives",
 }
 CONFOUNDED: Final = 0.5
+BESIDE: Final = "What is tested on them is memory; figures without them stand beside."
 _MOST_LABELS: Final = 60
 _FEWEST: Final = 10
 _SHOWN: Final = 5
@@ -48,13 +49,15 @@ def audit_images(
 ) -> list[Finding]:
     """Look for what both applications find odd; what needs a split is left out without one.
 
-    Giveaways are looked for among the training images only, where there is a split.
+    Giveaways are looked for among the training images only, where there is a split. What :func:`kinship` tells of the
+    same images is not told again.
     """
     summaries = measured(examples.inputs, listener)
     findings = [*blank(summaries), *masks(summaries, examples.ids), *bordered(summaries)]
     train = np.arange(len(examples)) if partition is None else partition.train
     if partition is not None:
-        findings += [*audit_groups(examples, partition, what="image"), *_copied(summaries, partition)]
+        groups = audit_groups(examples, partition, what="image")
+        findings += [found for found in (*groups, *_not_copied(summaries, partition)) if not found.count]
     if examples.targets.size and not task.is_value:
         findings += giveaways(examples.take(train), summaries.take(train), task)
     return findings
@@ -107,18 +110,21 @@ def copied_from_train(summaries: Summaries, partition: Partition) -> tuple[Indic
     return compared, found, len(trained)
 
 
-def _copied(summaries: Summaries, partition: Partition) -> Iterator[Finding]:
+def _not_copied(summaries: Summaries, partition: Partition) -> Iterator[Finding]:
+    """Say that no test image is a copy; of those that are, kinship tells."""
     compared, found, trained = copied_from_train(summaries, partition)
     count = int(found.sum())
+    yield Finding("copies across the split", count, "info", _about_copies(count, len(compared), trained, partition))
+
+
+def _about_copies(count: int, compared: int, trained: int, partition: Partition) -> str:
     text = (
-        f"{count:,} of {len(compared):,} test images look like a copy of an image in train: the same to the eye, "
+        f"{count:,} of {compared:,} test images look like a copy of an image in train: the same to the eye, "
         "if saved again, rescaled, brightened, mirrored or turned."
     )
-    if len(compared) < len(partition.test) or trained < len(partition.train):
-        text += f" {len(compared):,} of {len(partition.test):,} were compared with {trained:,} of train."
-    if count:
-        text += " What is tested on them is memory; figures without them stand beside."
-    yield Finding("copies across the split", count, "warning" if count else "info", text)
+    if compared < len(partition.test) or trained < len(partition.train):
+        text += f" {compared:,} of {len(partition.test):,} were compared with {trained:,} of train."
+    return text
 
 
 def kinship(examples: Examples[Pictures], partition: Partition, listener: Listener = silent) -> Kinship | None:
@@ -127,21 +133,29 @@ def kinship(examples: Examples[Pictures], partition: Partition, listener: Listen
     Above 4,000 test images copies are looked for among that many, and the finding says so.
     """
     related = np.zeros(len(partition.test), dtype=np.bool_)
-    for group in examples.groups.values():
-        related |= np.isin(group[partition.test], group[partition.train])
-    compared, found, _ = copied_from_train(measured(examples.inputs, listener), partition)
+    texts, reasons = [], []
+    for name, group in examples.groups.items():
+        shared = np.isin(group[partition.test], group[partition.train])
+        related |= shared
+        if shared.any():
+            reasons.append(name)
+            texts.append(
+                f"{int(shared.sum()):,} of {len(related):,} test images share their {name} with one in train. --split "
+                f"group keeps every {name} together."
+            )
+    compared, found, trained = copied_from_train(measured(examples.inputs, listener), partition)
     related[compared] |= found
+    if found.any():
+        reasons.append("picture")
+        texts.append(_about_copies(int(found.sum()), len(compared), trained, partition))
     count = int(related.sum())
     if not count:
         return None
-    words = [f"share their {name} with train" for name in examples.groups] + ["are copies of images in train"]
-    text = f"{count:,} of {len(related):,} test images {' or '.join(words)}; figures without them stand beside."
-    if len(compared) < len(related):
-        text += f" Copies were looked for in {len(compared):,} of them."
-    names = [*examples.groups, "picture"]
-    return Kinship(
-        related, Finding("kin of train", count, "warning", text), f"sharing a {' or '.join(names)} with train"
-    )
+    if len(reasons) > 1:
+        texts.append(f"One or the other is true of {count:,}.")
+    texts.append(BESIDE)
+    relation = f"sharing a {' or '.join(reasons)} with train"
+    return Kinship(related, Finding("kin of train", count, "warning", " ".join(texts)), relation)
 
 
 def giveaways(examples: Examples[Pictures], summaries: Summaries, task: Task) -> Iterator[Finding]:

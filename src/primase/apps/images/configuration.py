@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import model_validator
 
@@ -31,7 +31,8 @@ class ImageData(DatasetWords, ImageWords):
     of 0 and 1. By default `label`, `target`, `class` or `diagnosis`."""
     group_pattern: str | None = None
     """Regular expression that finds in the path of an image, below the folders of its part (train, test) and of its
-    class, what a split keeps together, such as `(person[0-9]+)_`; the first pair of brackets counts."""
+    class, what a split keeps together, such as `(person[0-9]+)_`; the first pair of brackets counts, and may name it:
+    `(?P<mouse>mouse[0-9]+)_`."""
     label_column: tuple[str, ...] = ()
     """Columns that are never learned from; figures are given for each of their values, such as the sex or the
     hospital."""
@@ -80,12 +81,15 @@ class ImageSplit(SplitSection):
     """How images are divided."""
 
     split: Literal["auto", "given", "group", "random"] = "auto"
-    """Take the parts as given, keep together what --group-column or --group-pattern says (a patient), or draw at
-    random; auto: given, else group where there are groups, else random."""
+    """Take the parts as given, keep together what --group-column or --group-pattern says (a patient, a specimen), or
+    draw at random; auto: given, else group where there are groups, else random."""
 
 
 class ImageConfiguration(Configuration):
     """The sections that both applications have."""
+
+    inherited: ClassVar[frozenset[str]] = frozenset({"intensity"})
+    """How a model that starts from another reads its images: as that one does."""
 
     data: ImageData = ImageData()
     split: ImageSplit = ImageSplit()

@@ -124,8 +124,8 @@ def decoded(
     images = room((len(pictures), *preparation.shape))
     missing: list[int] = []
     for store, positions in pictures.by_store():
-        ready = store.prepared
-        if ready is None or ready.preparation != preparation:
+        ready = next((one for one in store.prepared if one.preparation == preparation), None)
+        if ready is None:
             missing += positions.tolist()
             continue
         for start in range(0, len(positions), _COPIED_AT_ONCE):

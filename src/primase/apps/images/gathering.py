@@ -39,7 +39,7 @@ class Entries:
     ids, places
         The name of each, and where it is said what it shows, for messages.
     names
-        What a pattern finds patients in: the path of each below the folders of its part and of its class.
+        What a pattern finds groups in: the path of each below the folders of its part and of its class.
     labels, columns
         What is learned and what else is known, by name, as words; an empty one is unknown.
     where

@@ -1,4 +1,4 @@
-"""Which images belong together: those of one patient, by a column or by their names, and the pages of one file."""
+"""Which images belong together: those of one patient or specimen, by a column or names, and the pages of one file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from primase.apps.images.pictures import FilePictures
 from primase.data.audit import Finding
 from primase.data.splits import group_by_key
 
+GROUP: Final = "group"
+"""What a pattern finds is called so, unless it gives it a name, as in ``(?P<mouse>mouse[0-9]+)_``."""
 FILE: Final = "file"
 """Pages of one file belong together under this name."""
 
@@ -26,9 +28,9 @@ def groups_of(
 ) -> tuple[dict[str, Integer[np.ndarray, "images"]], list[Finding]]:
     """Give numbers to what a split keeps together; a file of no known group stands alone."""
     if data.group_pattern is not None:
-        # Not the ids, which begin with the part: a patient of both parts would be two.
+        # Not the ids, which begin with the part: a group of both parts would be two.
         names = np.concatenate([own.names for own in entries])
-        name, words = "patient", pattern_groups(data.group_pattern, names)
+        name, words = _name_of(data.group_pattern), pattern_groups(data.group_pattern, names)
     elif data.group_column is not None and data.group_column in columns:
         name, words = data.group_column, columns[data.group_column]
     else:
@@ -63,6 +65,11 @@ def _files(entries: Sequence[Entries]) -> list[str]:
         else:
             keys += [f"{number}\0{row}" for row in range(len(store))]
     return keys
+
+
+def _name_of(pattern: str) -> str:
+    """Take the name that a pattern gives to its first brackets."""
+    return next((name for name, place in re.compile(pattern).groupindex.items() if place == 1), GROUP)
 
 
 def pattern_groups(pattern: str, names: Words) -> Words:

@@ -34,6 +34,7 @@ _LIKE_PARTS: Final = re.compile(
 _WORDS_OF_CLASSES: Final = frozenset({"valid", "dev"})
 """Alone among others these may well be a class, such as valid and invalid."""
 
+_OTHERWISE: Final = "if it is a class, give the folder another name, or name the classes in a table (--table)."
 _NO_DATA: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _SHOWN: Final = 5
 
@@ -191,7 +192,10 @@ def classes_of(listing: Listing) -> tuple[list[int], list[str], list[Finding]]:
     if not kept:
         what = "the images lie in no folders that name their classes"
         wanted = "a folder per class, or a table of paths and labels beside --images"
-        raise InputError(what, where=str(listing.root), got=f"{listing.names[0]}, …", wanted=wanted)
+        advice = None
+        if listing.root.name.lower() in PART_NAMES:
+            advice = f"A folder called {listing.root.name} means a part; {_OTHERWISE}"
+        raise InputError(what, where=str(listing.root), got=f"{listing.names[0]}, …", wanted=wanted, advice=advice)
     _refuse_parts(listing)
     outside = len(listing.names) - len(kept)
     findings = []
@@ -208,5 +212,8 @@ def _refuse_parts(listing: Listing) -> None:
         return
     what = "folders that should name the classes are named like parts"
     wanted = "folders train, val and test with a folder per class in each, or folders named by the classes only"
-    advice = "Name the folder to learn from train, or give each part: --images, --validation-images, --test-images."
+    advice = (
+        "Name the folder to learn from train, or give each part: --images, --validation-images, --test-images. "
+        f"{_OTHERWISE[0].upper()}{_OTHERWISE[1:]}"
+    )
     raise InputError(what, where=str(listing.root), got=", ".join(parts), wanted=wanted, advice=advice)

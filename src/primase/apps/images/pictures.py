@@ -31,8 +31,8 @@ class PictureStore(Protocol):
         ...
 
     @property
-    def prepared(self) -> Prepared | None:
-        """Return all images at the size of a network, where they were brought to it; else None."""
+    def prepared(self) -> Sequence[Prepared]:
+        """Return all images at each of the sizes that they were brought to when they were first decoded."""
         ...
 
     def pixels(self, row: int) -> Pixels:
@@ -104,7 +104,7 @@ class FilePictures:
     pages: Places
     headers: Sequence[ImageHeader] | None = None
     summaries: Summaries | None = None
-    prepared: Prepared | None = None
+    prepared: Sequence[Prepared] = ()
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -144,7 +144,7 @@ class ArrayPictures:
     images: Shaped[np.ndarray, "images height width *three"] | Sequence[Pixels]
     name: str = "array"
     summaries: Summaries | None = None
-    prepared: Prepared | None = None
+    prepared: Sequence[Prepared] = ()
 
     def __len__(self) -> int:
         """Return the number of images."""

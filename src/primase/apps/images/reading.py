@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Integer, Shaped
 
-from primase.apps.images.answers import Answers, understand
+from primase.apps.answers import Answers
+from primase.apps.images.answers import understand
 from primase.apps.images.configuration import ImageData
+from primase.apps.images.decoding import MOST_IN_MEMORY
 from primase.apps.images.gathering import (
     Entries,
     gather,
-    of_arrays,
-    of_file,
-    of_listing,
-    of_table,
 )
 from primase.apps.images.grouping import groups_of
-from primase.apps.images.listing import list_images
-from primase.apps.images.pictures import FilePictures, Pictures, Preparation
-from primase.apps.images.remarks import no_test_part, patients_in_names, remarks
+from primase.apps.images.pictures import Pictures, Preparation
+from primase.apps.images.remarks import groups_in_names, no_test_part, remarks
 from primase.apps.images.surveying import Opening, surveyed, with_headers
-from primase.apps.images.tables import is_table
-from primase.bio.image_archives import read_archive
+from primase.apps.images.tables import columns_of_no_table
 from primase.data.audit import Finding
 from primase.data.examples import Examples
 from primase.data.splits import Part
 from primase.data.tasks import Task
-from primase.errors import ConfigurationError, InputError, ReadError
-from primase.events import Listener, Notice, silent
+from primase.errors import ConfigurationError, InputError
+from primase.events import Listener, silent
+
+Preparing = Callable[[Pictures], Sequence[Preparation]]
+"""Says to which sizes images will be brought."""
 
 Dataset = Callable[[Listener], Mapping[str, Any]]
 """Brings a data set, and names the settings under which its files are read."""
@@ -60,7 +59,7 @@ class ReadPictures:
     parts
         The part of each image where they are given apart, one to test on among them; else None.
     groups
-        Under the name of the group column (or ``"patient"`` by a pattern, ``"file"`` of pages), the group of each.
+        Under the name of the group column (or ``"group"`` by a pattern, ``"file"`` of pages), the group of each.
     covariates
         Other columns of the table, as words.
     findings
@@ -111,7 +110,8 @@ def read_pictures(
     *,
     labelled: bool,
     least_size: int = 1,
-    preparation: Preparation | None = None,
+    preparing: Preparing | None = None,
+    trained: bool = False,
 ) -> ReadPictures:
     """Read images to learn from or to judge a model on; every file is opened, and decoded once.
 
@@ -125,9 +125,12 @@ def read_pictures(
         Whether labels must be there.
     least_size
         The least height and width in pixels.
-    preparation
-        The size of the network: :func:`~primase.apps.images.decoding.decoded` finds images that were brought to it
-        here, and decodes nothing again. None to keep none.
+    preparing
+        Says, by the headers of the training images, to which sizes all images will be brought:
+        :func:`~primase.apps.images.decoding.decoded` finds those that were brought to it here, and decodes nothing
+        again. Of what would take more than 1 GiB nothing is kept.
+    trained
+        Whether a trained model is to be judged: the columns that it was trained with need not be there.
 
     Raises
     ------
@@ -135,12 +138,29 @@ def read_pictures(
         If the input is not what it should be. With ``broken="skip"`` files that cannot be read are left out instead.
     """
     data = resolve(data, sources or {}, listener)
-    opening = Opening(data.broken == "skip", least_size, preparation)
+    strange = columns_of_no_table(data, trained=trained)
+    opening = Opening(data.broken == "skip", least_size)
     gathered = gather(data, labelled=labelled)
     # What files say of themselves is cheap to ask for, so that most errors are known before anything is decoded.
     opened = {part: with_headers(entries, opening, listener) for part, entries in gathered.items()}
+    if preparing is not None:
+        preparations = preparing(Pictures.whole(opened["train"].store))
+        opening = replace(opening, preparations=_few(preparations, sum(len(own.ids) for own in opened.values())))
     parts = {part: surveyed(entries, opening, listener) for part, entries in opened.items()}
-    return _joined(data, parts)
+    joined = _joined(data, parts)
+    return replace(joined, findings=[*joined.findings, *strange])
+
+
+def _few(preparations: Sequence[Preparation], count: int) -> tuple[Preparation, ...]:
+    """Leave out what would take too much memory beside the rest: it is decoded again when it is needed."""
+    kept: list[Preparation] = []
+    left = MOST_IN_MEMORY
+    for preparation in preparations:
+        bytes_needed = count * math.prod(preparation.shape)
+        if bytes_needed <= left:
+            kept.append(preparation)
+            left -= bytes_needed
+    return tuple(kept)
 
 
 def resolve(data: ImageData, sources: Mapping[str, Dataset], listener: Listener) -> ImageData:
@@ -175,7 +195,7 @@ def _joined(data: ImageData, parts: Mapping[Part, Entries]) -> ReadPictures:
     columns = {name: _column(entries, name, of_labels=False) for name in names}
     groups, findings = groups_of(data, ids, columns, entries)
     if not groups:
-        findings += patients_in_names(np.concatenate([own.names for own in entries]))
+        findings += groups_in_names(np.concatenate([own.names for own in entries]))
     pictures = Pictures.concatenate([Pictures.whole(own.store) for own in entries])
     names_of_parts = [part for part, own in parts.items() for _ in range(len(own.ids))]
     # Parts without one to test on cannot be taken as they are given.
@@ -221,115 +241,3 @@ def _refuse_other_labels(entries: Sequence[Entries]) -> None:
             what = "the parts have different columns of labels"
             got, wanted = ", ".join(own.labels), ", ".join(entries[0].labels)
             raise InputError(what, where=own.where, got=got, wanted=wanted)
-
-
-def stream_pictures(
-    path: Path,
-    data: ImageData,
-    listener: Listener = silent,
-    *,
-    block: int = 256,
-    least_size: int = 1,
-    preparation: Preparation | None = None,
-) -> Iterator[Examples[Pictures]]:
-    """Read images to predict, block by block.
-
-    Parameters
-    ----------
-    path
-        An image, a folder of images at any depth, a MedMNIST archive, or a table of paths.
-    block
-        So many images at a time, at most.
-    preparation
-        As in :func:`read_pictures`; it lets images that cannot be decoded be skipped with ``broken="skip"``, too.
-
-    Raises
-    ------
-    InputError
-        If there is no image, or one cannot be read.
-    """
-    opening = Opening(data.broken == "skip", least_size, preparation)
-    # Blocks of which nothing is left are told of when another one has something: else one error says it all.
-    lost: list[InputError] = []
-    is_any = False
-    for some in _blocks(_unlabelled(path, data), block):
-        try:
-            opened = with_headers(some, opening)
-        except InputError as error:
-            _keep(error, lost, opening)
-            continue
-        for inner in _blocks([opened], block):
-            try:
-                known = _known(inner, opening)
-            except InputError as error:
-                _keep(error, lost, opening)
-                continue
-            is_any = True
-            _tell([*_left_out(lost), *known.findings], listener)
-            lost.clear()
-            yield _unanswered(known)
-        if is_any:
-            _tell([*_left_out(lost), *opened.findings], listener)
-            lost.clear()
-    if is_any:
-        _tell(_left_out(lost), listener)
-    elif lost:
-        raise ReadError(lost[0].what, where=str(path), got=lost[0].got, wanted=lost[0].wanted)
-
-
-def _blocks(every: Sequence[Entries], block: int) -> Iterator[Entries]:
-    for entries in every:
-        for start in range(0, len(entries.ids), block):
-            rows = np.arange(start, min(start + block, len(entries.ids)))
-            yield _slice(replace(entries, findings=()), rows)
-
-
-def _keep(error: InputError, lost: list[InputError], opening: Opening) -> None:
-    if not opening.skips_broken:
-        raise error
-    lost.append(error)
-
-
-def _left_out(lost: Sequence[InputError]) -> list[Finding]:
-    return [Finding("broken images", 1, "warning", f"Left out: {error}") for error in lost]
-
-
-def _known(entries: Entries, opening: Opening) -> Entries:
-    if opening.preparation is None and not opening.skips_broken:
-        return entries
-    return surveyed(entries, opening)
-
-
-def _unanswered(entries: Entries) -> Examples[Pictures]:
-    return Examples(
-        ids=entries.ids,
-        inputs=Pictures.whole(entries.store),
-        targets=np.empty((len(entries.ids), 0), dtype=np.float32),
-        covariates=entries.columns,
-    )
-
-
-def _tell(findings: Sequence[Finding], listener: Listener) -> None:
-    for finding in findings:
-        listener(Notice(finding.text, finding.severity))
-
-
-def _slice(entries: Entries, rows: Integer[np.ndarray, "chosen"]) -> Entries:
-    store = entries.store
-    if isinstance(store, FilePictures):
-        headers = [store.headers[row] for row in rows.tolist()] if store.headers is not None else None
-        return entries.take(rows, FilePictures([store.paths[row] for row in rows.tolist()], store.pages[rows], headers))
-    return entries.take(rows, replace(store, images=store.images[int(rows[0]) : int(rows[-1]) + 1]))
-
-
-def _unlabelled(path: Path, data: ImageData) -> list[Entries]:
-    if path.suffix.lower() == ".npz":
-        archive = read_archive(path)
-        return [of_arrays(path, part, archive, labelled=False) for part in archive.values()]
-    if path.is_file() and is_table(path):
-        roots = [path.parent, *([data.images] if data.images is not None else [])]
-        return [of_table(data, path, roots, labelled=False, predicting=True)]
-    if path.is_file():
-        return [of_file(path)]
-    listing = list_images(path)
-    return [replace(of_listing(listing, listing, labelled=False), findings=listing.findings())]

@@ -12,8 +12,9 @@ from jaxtyping import Shaped
 from primase.apps.images.pictures import Pictures
 from primase.data.audit import Finding
 
-PATIENT: Final = "(?i)((?:person|patient|subject|case)[-_ ]?[0-9]+)[-_ .]"
-"""How file names tell the patient, if they do."""
+_KINDS: Final = "person|patient|subject|case|donor|animal|mouse|rat|fish|embryo|specimen|slide"
+GROUPED: Final = f"(?i)((?:{_KINDS})[-_ ]?[0-9]+)[-_ .]"
+"""How file names tell the patient, the specimen or the like, if they do."""
 _OFTEN: Final = 0.2
 
 
@@ -23,19 +24,20 @@ def remarks(pictures: Pictures) -> list[Finding]:
     return [*_mixed_colour([header.colour for header in headers]), *_mixed_bits([header.bits for header in headers])]
 
 
-def patients_in_names(names: Shaped[np.ndarray, "images"]) -> list[Finding]:
-    """Say that file names seem to tell which images are of one patient, where a fifth of them or more do."""
-    found = [re.search(PATIENT, str(name)) for name in names.tolist()]
-    patients = Counter(match[1].lower() for match in found if match is not None)
-    count = sum(patients.values())
-    if count < _OFTEN * len(names) or count == len(patients):
+def groups_in_names(names: Shaped[np.ndarray, "images"]) -> list[Finding]:
+    """Say that file names seem to tell which images are of one patient or specimen, where a fifth or more do."""
+    found = [re.search(GROUPED, str(name)) for name in names.tolist()]
+    groups = Counter(match[1].lower() for match in found if match is not None)
+    count = sum(groups.values())
+    if count < _OFTEN * len(names) or count == len(groups):
         return []
     example = next(str(name) for name, match in zip(names.tolist(), found, strict=True) if match is not None)
+    kinds = " or ".join(dict.fromkeys(re.match("[a-z]+", group)[0] for group in groups))  # type: ignore[index]  # begins so
     text = (
-        f"The names of {count:,} of {len(names):,} images seem to tell the patient, such as {example}: "
-        f"{len(patients):,} different ones. --group-pattern '{PATIENT}' keeps the images of one together."
+        f"The names of {count:,} of {len(names):,} images seem to tell the {kinds}, such as {example}: "
+        f"{len(groups):,} different ones. --group-pattern '{GROUPED}' keeps the images of one together."
     )
-    return [Finding("patients in file names", count, "warning", text)]
+    return [Finding("groups in file names", count, "warning", text)]
 
 
 def no_test_part(count: int) -> list[Finding]:

@@ -36,13 +36,13 @@ class Opening:
         Whether what cannot be read is left out, or refused.
     least_size
         The least height and width in pixels.
-    preparation
-        The size of the network, to which images are brought when they are decoded; None to keep none.
+    preparations
+        The sizes to which images are brought when they are decoded, such as that of the network.
     """
 
     skips_broken: bool = False
     least_size: int = 1
-    preparation: Preparation | None = None
+    preparations: tuple[Preparation, ...] = ()
 
 
 def with_headers(entries: Entries, opening: Opening, listener: Listener = silent) -> Entries:
@@ -105,7 +105,7 @@ def _pages_of(store: FilePictures, row: int, least: int) -> list[_Page]:
 
 
 def surveyed(entries: Entries, opening: Opening, listener: Listener = silent) -> Entries:
-    """Decode every image once: measure it, hash it, and bring it to the size of the network, if that is known.
+    """Decode every image once: measure it, hash it, and bring it to the sizes that are known to be needed.
 
     Raises
     ------
@@ -115,8 +115,7 @@ def surveyed(entries: Entries, opening: Opening, listener: Listener = silent) ->
     store = entries.store
     count = len(store)
     summaries = Summaries.empty(count)
-    preparation = opening.preparation
-    images = room((count, *preparation.shape)) if preparation is not None else None
+    ready = [Prepared(own, room((count, *own.shape))) for own in opening.preparations]
 
     def measure(row: int) -> ReadError | None:
         try:
@@ -126,12 +125,11 @@ def surveyed(entries: Entries, opening: Opening, listener: Listener = silent) ->
                 raise
             return error
         summaries.put(row, pixels)
-        if preparation is not None and images is not None:
-            images[row] = prepared(pixels, preparation)
+        for own in ready:
+            own.images[row] = prepared(pixels, own.preparation)
         return None
 
     errors = [*in_threads(measure, range(count), stage="decode images", total=count, listener=listener)]
-    ready = Prepared(preparation, images) if preparation is not None and images is not None else None
     known = replace(store, summaries=summaries, prepared=ready)
     bad = [error for error in errors if error is not None]
     if not bad:
@@ -144,9 +142,7 @@ def surveyed(entries: Entries, opening: Opening, listener: Listener = silent) ->
 def _rows(store: FilePictures | ArrayPictures, rows: Integer[np.ndarray, "kept"]) -> FilePictures | ArrayPictures:
     """Keep some rows of a store whose images are known."""
     summaries = store.summaries.take(rows) if store.summaries is not None else None
-    ready = store.prepared
-    if ready is not None:
-        ready = Prepared(ready.preparation, ready.images[rows])
+    ready = [Prepared(own.preparation, own.images[rows]) for own in store.prepared]
     if isinstance(store, ArrayPictures):
         return ArrayPictures([store.images[row] for row in rows.tolist()], store.name, summaries, ready)
     headers = [store.header(row) for row in rows.tolist()]

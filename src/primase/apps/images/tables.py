@@ -11,7 +11,7 @@ from primase.apps.images.configuration import IMAGE_COLUMNS, TARGET_COLUMNS, Ima
 from primase.bio.images import ENDINGS
 from primase.bio.tables import TextTable, read_text_table
 from primase.data.audit import Finding
-from primase.errors import InputError
+from primase.errors import ConfigurationError, InputError
 
 TABLE_ENDINGS: Final = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".gz")
 _UNKNOWN: Final = frozenset({"", "na", "nan", "n/a", "null"})
@@ -82,6 +82,25 @@ def rows_of(
         {name: [_known(cell) for cell in table.columns[name]] for name in others},
         findings,
     )
+
+
+def columns_of_no_table(data: ImageData, *, trained: bool) -> list[Finding]:
+    """Refuse columns to compare figures by where there is no table; of a trained model, say that there are none.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no table in training.
+    """
+    if not data.label_column or data.table is not None:
+        return []
+    shown = ",".join(data.label_column)
+    if not trained:
+        what = "there is no table that would have these columns"
+        advice = "Name a table of the images and these columns with --table, or leave --label-column out."
+        raise ConfigurationError(what, where=f"--label-column {shown}", wanted="--table FILE", advice=advice)
+    text = f"There is no table that would have the columns {shown}: no figures are given by them."
+    return [Finding("columns of no table", len(data.label_column), "warning", text)]
 
 
 def _known(cell: str) -> str:
@@ -185,6 +204,6 @@ def _undeclared(path: Path, others: Sequence[str], named: Sequence[str]) -> list
     shown = ", ".join(stray[:_SHOWN]) + (", …" if len(stray) > _SHOWN else "")
     text = (
         f"Columns of {path.name} that are not learned from, and that the probes and the audit look at: {shown}. "
-        "--group-column names the one that a split keeps together, such as the patient."
+        "--group-column names the one that a split keeps together, such as the patient or the specimen."
     )
     return [Finding("further columns", len(stray), "info", text)]

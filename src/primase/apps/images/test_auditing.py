@@ -53,8 +53,10 @@ def test_copies_of_train_images_in_test_are_found_and_set_apart():
     arrays[60] = arrays[7][:, ::-1]
     given = examples(arrays)
     partition = halves(COUNT)
-    assert audit(given, partition=partition)["copies across the split"].count == 2
+    assert "copies across the split" not in audit(given, partition=partition)
     kin = kinship(given, partition)
+    assert "2 of 40 test images look like a copy" in kin.finding.text
+    assert kin.relation == "sharing a picture with train"
     assert np.flatnonzero(kin.related).tolist() == [10, 20]
     assert kin.finding.count == 2
     assert kin.rest in kin.subsets
@@ -64,12 +66,29 @@ def test_copies_of_train_images_in_test_are_found_and_set_apart():
 def test_patients_on_both_sides():
     patient = np.arange(COUNT) % 50
     given = examples([scene(seed) for seed in range(COUNT)], groups={"patient": patient})
-    found = audit(given, partition=halves(COUNT))["patient on both sides of the split"]
-    assert found.count == 30
-    assert found.severity == "warning"
-    assert kinship(given, halves(COUNT)).related.sum() == 30
+    kin = kinship(given, halves(COUNT))
+    assert kin.related.sum() == kin.finding.count == 30
+    assert kin.finding.severity == "warning"
+    assert "30 of 40 test images share their patient" in kin.finding.text
+    assert "copy" not in kin.finding.text
+    assert kin.relation == "sharing a patient with train"
     apart = examples([scene(seed) for seed in range(COUNT)], groups={"patient": np.arange(COUNT) // 2})
     assert audit(apart, partition=halves(COUNT))["patient on both sides of the split"].severity == "info"
+
+
+def test_kin_of_both_kinds_are_warned_of_once():
+    arrays = [scene(seed) for seed in range(COUNT)]
+    arrays[50], arrays[60] = arrays[3], arrays[7]
+    patient = np.arange(COUNT)
+    patient[50], patient[70] = patient[3], patient[9]
+    given = examples(arrays, groups={"patient": patient})
+    warnings = [one.finding for one in audit(given, partition=halves(COUNT)).values() if one.severity == "warning"]
+    assert warnings == []
+    kin = kinship(given, halves(COUNT))
+    assert np.flatnonzero(kin.related).tolist() == [10, 20, 30]
+    assert kin.relation == "sharing a patient or picture with train"
+    for said in ("2 of 40 test images share their patient", "2 of 40 test images look like", "true of 3."):
+        assert said in kin.finding.text
 
 
 def test_image_size_that_tells_the_class():

@@ -7,11 +7,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from primase.apps.images import surveying
+from primase.apps.images import reading, surveying
 from primase.apps.images.configuration import ImageData
 from primase.apps.images.decoding import decoded
 from primase.apps.images.pictures import FilePictures, Preparation
-from primase.apps.images.reading import read_pictures, stream_pictures
+from primase.apps.images.reading import read_pictures
+from primase.apps.images.streaming import stream_pictures
 from primase.bio.images import read_image
 from primase.data.grouping import usual_policy
 from primase.data.tasks import Task
@@ -45,8 +46,10 @@ def found(finding, read):
     return next((each for each in read.findings if each.finding == finding), None)
 
 
-def read(*, labelled=True, least_size=1, preparation=None, **words):
-    return read_pictures(ImageData(**words), labelled=labelled, least_size=least_size, preparation=preparation)
+def read(*, labelled=True, least_size=1, preparations=(), **words):
+    return read_pictures(
+        ImageData(**words), labelled=labelled, least_size=least_size, preparing=lambda train: preparations
+    )
 
 
 def test_folders_by_class(tmp_path):
@@ -200,11 +203,11 @@ def test_pages_become_images_of_one_group(tmp_path):
     assert "page 2" in got.pictures.where(list(got.ids).index(pages[2]))
 
 
-def test_a_pattern_finds_patients(tmp_path):
+def test_a_pattern_finds_groups(tmp_path):
     by_class(tmp_path)
     write(tmp_path / "NORMAL" / "nobody.png")
     got = read(images=tmp_path, group_pattern=r"(person\d+)_")
-    group = dict(zip(got.ids, got.groups["patient"], strict=True))
+    group = dict(zip(got.ids, got.groups["group"], strict=True))
     for one, own in group.items():
         for other, theirs in group.items():
             same = one == other or (
@@ -212,12 +215,26 @@ def test_a_pattern_finds_patients(tmp_path):
             )
             assert (own == theirs) == same
     assert found("images without a group", got).count == 1
-    assert found("patients in file names", got) is None
-    assert found("patients in file names", read(images=tmp_path)).count == 6
+    assert found("groups in file names", got) is None
+    assert found("groups in file names", read(images=tmp_path)).count == 6
     for path in (tmp_path / "NORMAL").glob("person*"):
         path.rename(path.with_name(path.name.replace("person", "image")))
-    # What is left are images of a patient each.
-    assert found("patients in file names", read(images=tmp_path)) is None
+    # What is left are images of a group each.
+    assert found("groups in file names", read(images=tmp_path)) is None
+
+
+def test_groups_are_called_as_the_user_or_the_files_call_them(tmp_path):
+    for number in range(6):
+        write(tmp_path / "NORMAL" / f"mouse{number // 2}_{number}.png", number)
+    said = found("groups in file names", read(images=tmp_path)).text
+    assert "seem to tell the mouse" in said
+    assert "patient" not in said.split("--group-pattern")[0]
+    got = read(images=tmp_path, group_pattern=r"(?P<mouse>mouse\d+)_")
+    assert got.groups.keys() == {"mouse"}
+    assert len(np.unique(got.groups["mouse"])) == 3
+    write(tmp_path / "NORMAL" / "nobody.png", 9)
+    left = found("images without a group", read(images=tmp_path, group_pattern=r"(mouse\d+)_"))
+    assert "have no group" in left.text
 
 
 def table(path, rows, columns="image,label,patient,sex"):
@@ -373,7 +390,7 @@ def test_every_file_is_decoded_once_in_all(tmp_path, monkeypatch):
         return original(self, row)
 
     monkeypatch.setattr(FilePictures, "pixels", counted)
-    got = read(images=tmp_path, preparation=Preparation((8, 8), colour=True))
+    got = read(images=tmp_path, preparations=[Preparation((8, 8), colour=True)])
     ready = decoded(got.pictures.take(np.array([4, 1])), (8, 8), colour=True)
     assert set(counts.values()) == {1}
     assert len(counts) == 6
@@ -387,10 +404,18 @@ def test_prepared_images_survive_skipping(tmp_path):
     by_class(tmp_path)
     cut(sorted((tmp_path / "NORMAL").iterdir())[1])
     preparation = Preparation((8, 8), colour=False)
-    got = read(images=tmp_path, broken="skip", preparation=preparation)
+    got = read(images=tmp_path, broken="skip", preparations=[Preparation((9, 9), colour=True), preparation])
     ready = decoded(got.pictures, (8, 8), colour=False)
     for index in range(len(got.ids)):
         assert np.array_equal(ready[index], surveying.prepared(got.pictures.pixels(index), preparation))
+
+
+def test_what_would_take_too_much_memory_is_not_kept(tmp_path, monkeypatch):
+    by_class(tmp_path)
+    monkeypatch.setattr(reading, "MOST_IN_MEMORY", 6 * 8 * 8 * 3)
+    fitting, too_large = Preparation((8, 8), colour=True), Preparation((9, 9), colour=True)
+    got = read(images=tmp_path, preparations=[too_large, fitting, fitting])
+    assert [own.preparation for store, _ in got.pictures.by_store() for own in store.prepared] == [fitting]
 
 
 def test_streaming_gives_what_reading_gives(tmp_path):
@@ -462,13 +487,25 @@ def test_words_that_do_not_go_together(words, message):
         ImageData(**words)
 
 
+def test_columns_of_no_table_are_refused_in_training_and_told_of_later(tmp_path):
+    by_class(tmp_path)
+    with pytest.raises(ConfigurationError, match="there is no table") as raised:
+        read(images=tmp_path, label_column=("sex", "ward"))
+    assert raised.value.where == "--label-column sex,ward"
+    data = ImageData(images=tmp_path, label_column=("sex",))
+    told = found("columns of no table", read_pictures(data, labelled=True, trained=True))
+    assert told.severity == "warning"
+    assert "sex" in told.text
+    assert found("columns of no table", read(images=tmp_path)) is None
+
+
 def test_registered_data_sets_give_way_to_the_user(tmp_path):
     by_class(tmp_path)
     sources = {"own": lambda listener: {"images": tmp_path, "group_pattern": r"(person\d+)_"}}
     got = read_pictures(ImageData(dataset="own"), sources=sources, labelled=True)
-    assert len(np.unique(got.groups["patient"])) == 3
+    assert len(np.unique(got.groups["group"])) == 3
     got = read_pictures(ImageData(dataset="own", group_pattern=r"(person[01])_"), sources=sources, labelled=True)
-    assert len(np.unique(got.groups["patient"])) == 4
+    assert len(np.unique(got.groups["group"])) == 4
     with pytest.raises(ConfigurationError, match="holds no images"):
         read_pictures(ImageData(dataset="other"), sources=sources, labelled=True)
 
@@ -543,8 +580,8 @@ def test_a_patient_of_two_parts_is_one(tmp_path, labelled):
     apart = {"images": folder / "train", "test_images": folder / "test"}
     for words in ({"images": folder}, apart):
         got = read(labelled=labelled, group_pattern=r"^(.*)_", **words)
-        assert len(np.unique(got.groups["patient"])) == 2
-        assert len({*got.groups["patient"][got.parts == "train"], *got.groups["patient"][got.parts == "test"]}) == 2
+        assert len(np.unique(got.groups["group"])) == 2
+        assert len({*got.groups["group"][got.parts == "train"], *got.groups["group"][got.parts == "test"]}) == 2
     tables = [
         table(tmp_path / f"{part}.csv", [f"{path.relative_to(tmp_path).as_posix()},yes" for path in sorted(paths)],
               "image,label")
@@ -552,13 +589,13 @@ def test_a_patient_of_two_parts_is_one(tmp_path, labelled):
         if (paths := [*(folder / part).rglob("*.png")])
     ]  # fmt: skip
     got = read(table=tables[0], test_table=tables[1], labelled=labelled, group_pattern=r"^(.*)_")
-    assert len(np.unique(got.groups["patient"])) == 2
+    assert len(np.unique(got.groups["group"])) == 2
 
 
 def test_one_patient_in_two_classes_is_one(tmp_path):
     for number, name in enumerate(("NORMAL", "PNEUMONIA")):
         write(tmp_path / name / f"p1_{number}.png", number)
-    assert len(np.unique(read(images=tmp_path, group_pattern=r"^(.*)_").groups["patient"])) == 1
+    assert len(np.unique(read(images=tmp_path, group_pattern=r"^(.*)_").groups["group"])) == 1
 
 
 @pytest.mark.parametrize("names", [("val", "test"), ("train_set", "test_set"), ("a", "b", "Testing"), ("Train Set",)])
@@ -567,6 +604,20 @@ def test_parts_are_not_taken_for_classes(tmp_path, names):
     with pytest.raises(InputError, match="named like parts"):
         read(images=tmp_path)
     assert len(read(images=tmp_path, labelled=False).ids) == 3 * len(names)
+
+
+def test_control_may_be_a_class_and_test_is_told_how(tmp_path):
+    by_class(tmp_path / "a", classes=("control", "treated"))
+    assert read(images=tmp_path / "a").answers(None).task.labels == ("control", "treated")
+    by_class(tmp_path / "b", classes=("control", "test"))
+    with pytest.raises(InputError, match="named like parts") as raised:
+        read(images=tmp_path / "b")
+    assert raised.value.got == "test"
+    assert "If it is a class" in raised.value.advice
+    by_class(tmp_path / "c", classes=("control", "training"))
+    with pytest.raises(InputError, match="no folders that name their classes") as raised:
+        read(images=tmp_path / "c")
+    assert "A folder called training means a part" in raised.value.advice
 
 
 def test_valid_may_be_a_class(tmp_path):
@@ -583,5 +634,5 @@ def test_pages_without_a_patient_stay_with_their_file(tmp_path):
     for words in ({"images": tmp_path, "group_pattern": "(p[0-9])_"}, {"table": named, "group_column": "patient"}):
         got = read(labelled=False, **words)
         assert len(got.ids) == 7
-        assert len(np.unique(got.groups["patient"])) == 3
+        assert len(np.unique(next(iter(got.groups.values())))) == 3
         assert found("images without a group", got).count == 6

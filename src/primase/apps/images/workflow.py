@@ -25,7 +25,7 @@ class ImageWorkflow(GroupedWorkflow[Pictures, ImageConfigurationT]):
     """Divide and audit images."""
 
     example_name = "image"
-    naming_advice = "Name a column with --group-column, such as patient, or a --group-pattern of paths."
+    naming_advice = "Name a column with --group-column, such as patient or specimen, or a --group-pattern of paths."
 
     def columns(self, inputs: Pictures, encoder: Encoder[Pictures]) -> pl.DataFrame:
         """Say how large each image is."""
@@ -50,7 +50,7 @@ class ImageWorkflow(GroupedWorkflow[Pictures, ImageConfigurationT]):
         partition: Partition | None,
         listener: Listener,
     ) -> list[Finding]:
-        """Look for copies and patients on both sides, giveaways, masks, and blank images."""
+        """Look for copies and groups on both sides, giveaways, masks, and blank images."""
         del configuration
         return auditing.audit_images(labelled.examples, labelled.task, partition, listener)
 

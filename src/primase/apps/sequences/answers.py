@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-import numpy as np
-from jaxtyping import Integer
-
+from primase.apps.answers import Answers, numbered, refuse_empty_columns, several_columns
 from primase.bio.tables import TextTable
 from primase.data.labels import NEGATIVES, POSITIVES, first_means_no, order_labels
 from primase.data.tasks import Task
-from primase.errors import InputError, ReadError
-
-Targets = Integer[np.ndarray, "examples *labels"]
+from primase.errors import ReadError
 
 _IN_HEADER: Final = re.compile(r"(?:^|[\s|;,])(?:label|class|target)\s*[=:]\s*([^\s|;,]+)", re.IGNORECASE)
 _LAST_WORD: Final = re.compile(r"[\s|;,](?![+.-]$)([^\s|;,]+)$")
 """But no strand, as in ``chr1,100,200,+``."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What is asked, and the answer of each example, below zero where unknown."""
-
-    task: Task
-    targets: Targets
 
 
 def answer_in_header(header: str, *, where: str) -> str:
@@ -98,45 +85,17 @@ def understand(
         If all cells of a column are empty, a cell of several columns is neither yes nor no, there is only one label,
         or a label that the model lacks.
     """
-    for name, cells in columns.items():
-        if not any(cells):
-            what = "all answers of a column are empty"
-            raise InputError(what, where=f"{where}, column {name!r}", wanted="at least one answer that is known")
     if len(columns) == 1 and (task is None or not task.is_multilabel):
+        refuse_empty_columns(columns, where)
         ((name, cells),) = columns.items()
         return _one_column(cells, task, where=f"{where}, column {name!r}", places=places)
-    if task is not None and tuple(columns) != task.labels:
-        what = "the columns are not those that the model answers"
-        raise InputError(what, where=where, got=", ".join(columns), wanted=", ".join(task.labels))
-    matrix = np.stack([_yes_or_no(cells, name, places) for name, cells in columns.items()], axis=1)
-    return Answers(task or Task("multilabel", tuple(columns)), matrix)
+    return several_columns(columns, task, where=where, places=places)
 
 
 def _one_column(cells: Sequence[str], task: Task | None, *, where: str, places: Sequence[str]) -> Answers:
-    labels = [cell or None for cell in cells]
-    chosen = task or Task.from_labels(order_labels(labels, where))
+    chosen = task or Task.from_labels(order_labels([cell or None for cell in cells], where))
     number_of = {label: number for number, label in enumerate(chosen.labels)}
     if chosen.kind == "binary" and first_means_no(chosen.labels):
         for words, number in ((NEGATIVES, 0), (POSITIVES, 1)):
             number_of = dict.fromkeys(words, number) | number_of
-    targets = np.full(len(cells), -1, dtype=np.int64)
-    for row, label in enumerate(labels):
-        if label is None:
-            continue
-        answer = number_of.get(label, number_of.get(label.lower()))
-        if answer is None:
-            what = "a label that the model was not trained on"
-            raise InputError(what, where=places[row], got=label, wanted=", ".join(chosen.labels))
-        targets[row] = answer
-    return Answers(chosen, targets)
-
-
-def _yes_or_no(cells: Sequence[str], name: str, places: Sequence[str]) -> Integer[np.ndarray, "examples"]:
-    meaning = {"": -1, **dict.fromkeys(NEGATIVES, 0), **dict.fromkeys(POSITIVES, 1)}
-    answers = [meaning.get(cell.lower()) for cell in cells]
-    if None in answers:
-        row = answers.index(None)
-        what = f"column {name!r} holds what is neither yes nor no"
-        wanted = "1 or 0, yes or no, or an empty cell where it is not known"
-        raise InputError(what, where=places[row], got=cells[row], wanted=wanted)
-    return np.array(answers, dtype=np.int8)
+    return Answers(chosen, numbered(cells, chosen, number_of, places))

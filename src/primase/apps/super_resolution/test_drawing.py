@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from primase.apps.images.pictures import Pictures
-from primase.apps.images.reading import stream_pictures
+from primase.apps.images.streaming import stream_pictures
 from primase.apps.super_resolution.configuration import SuperResolutionData
 from primase.apps.super_resolution.drawing import draw, inner_path
 from primase.apps.super_resolution.restoring import Restorer

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from primase.apps.images.pictures import Pictures
 from primase.apps.super_resolution import datasets, judging, perception
+from primase.apps.super_resolution.asking import judged_as_asked
 from primase.apps.super_resolution.configuration import SuperResolutionConfiguration
 from primase.apps.super_resolution.datasets import biology_fields, fields_of
 from primase.apps.super_resolution.encoding import Pair, PictureEncoder
@@ -15,9 +19,10 @@ from primase.bio.images import read_image
 from primase.bio.resampling import Degradation, resampled
 from primase.configuration import configure
 from primase.data.examples import Examples
-from primase.errors import ConfigurationError, SourceError
+from primase.errors import ConfigurationError, InputError, SourceError
 from primase.evaluation.image_quality import MEASURES, quality
 from primase.events import silent
+from primase.nn.backbones import build_backbone
 from primase.nn.vgg import VggFeatures
 
 
@@ -48,7 +53,7 @@ def test_interpolations_are_measured_on_pictures_cropped_to_a_multiple():
 def test_the_distance_is_measured_where_a_network_is_given(monkeypatch, tmp_path):
     weights = tmp_path / "weights.pth"
     weights.touch()
-    monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos])
+    monkeypatch.setattr(judging, "photo_features", lambda file, network, listener: lambda photos: [photos])
     judge = Judge.of(encoder(distance_features=weights))
     found = judge.of_all(lambda low: resampled(low, 36, 48), Pictures.of_arrays([picture()]))
     assert found.shape == (1, len(MEASURES))
@@ -59,7 +64,7 @@ def test_the_distance_is_measured_where_a_network_is_given(monkeypatch, tmp_path
 
 
 def test_weights_of_the_distance_that_are_gone_are_not_replaced_by_others(monkeypatch, tmp_path):
-    monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos])
+    monkeypatch.setattr(judging, "photo_features", lambda file, network, listener: lambda photos: [photos])
     with pytest.raises(ConfigurationError, match="not there any more") as caught:
         Judge.of(encoder(distance_features=tmp_path / "gone.pth"))
     assert caught.value.where == "--distance-features"
@@ -118,6 +123,63 @@ def test_weights_that_cannot_be_fetched_are_asked_for(monkeypatch):
         assert caught.value.advice.startswith("Download it.")
         assert option in caught.value.advice
         assert "--adversarial-epochs 0" in caught.value.advice
+
+
+def test_the_distance_can_be_measured_by_another_network(tmp_path):
+    torch.manual_seed(0)
+    weights = tmp_path / "squeezenet.pth"
+    torch.save(build_backbone("squeezenet1_0").state_dict(), weights)
+    features = perception.photo_features(str(weights), "squeezenet")
+    assert [layer.shape[1] for layer in features(torch.rand(2, 3, 40, 40))] == [96, 256, 512, 512]
+    tiny = torch.rand(1, 3, 5, 8)
+    continued = torch.nn.functional.pad(tiny, (0, 13, 0, 16), mode="replicate")
+    for found, expected in zip(features(tiny), features(continued), strict=True):
+        torch.testing.assert_close(found, expected)
+    own = encoder(distance_features=weights, distance_network="squeezenet")
+    assert Judge.title(own) == "SqueezeNet 1.0 (squeezenet.pth)"
+    found = Judge.of(own).of_all(lambda low: resampled(low, 36, 48), Pictures.of_arrays([picture()]))
+    assert found[0, -1] > 0
+    with pytest.raises(InputError, match="efficientnet-lite0"):
+        Judge.of(encoder(distance_features=weights))
+
+
+def test_a_network_that_is_asked_for_measures_without_an_adversarial_phase():
+    assert not encoder().with_distance
+    assert encoder(distance_network="squeezenet").with_distance
+    assert Judge.title(encoder(adversarial_epochs=1)) == "EfficientNet-Lite0 (ImageNet)"
+
+
+def test_weights_of_the_network_of_training_are_not_those_of_another(tmp_path):
+    own = encoder(distance_features=tmp_path / "lite0.pth")
+    kept = {"distance_features": tmp_path / "lite0.pth", "distance_network": "squeezenet"}
+    other = judged_as_asked(own, configure(SuperResolutionConfiguration, kept))
+    assert (other.distance_network, other.distance_features) == ("squeezenet", "")
+    named = judged_as_asked(own, configure(SuperResolutionConfiguration, {**kept, "distance_features": "own.npz"}))
+    assert Path(named.distance_features).name == "own.npz"
+    same = judged_as_asked(
+        own, configure(SuperResolutionConfiguration, {**kept, "distance_network": own.distance_network})
+    )
+    assert same == own
+
+
+def test_a_bundle_from_before_there_was_a_choice_is_read():
+    state = encoder(adversarial_epochs=1).state()
+    del state.facts["distance_network"]
+    assert PictureEncoder.from_state(state).distance_network == "efficientnet-lite0"
+
+
+def test_published_weights_see_how_far_an_image_was_blurred():
+    folder = os.environ.get("PRIMASE_MIRROR")
+    weights = Path(folder or "") / "weights" / "squeezenet_v1_0_imagenet.npz"
+    if not folder or not weights.is_file():
+        pytest.skip("PRIMASE_MIRROR has no weights of SqueezeNet")
+    judge = Judge.of(encoder(distance_features=weights, distance_network="squeezenet"))
+    sharp = (np.random.default_rng(0).random((64, 64, 3)) * 255).astype(np.uint8)
+    far = [
+        judge.measures(Pair(sharp, sharp), gaussian_filter(sharp, (sigma, sigma, 0)))[-1] for sigma in (0.0, 0.5, 1, 2)
+    ]
+    assert far[0] == pytest.approx(0, abs=1e-6)
+    assert far == sorted(far)
 
 
 def test_a_file_of_weights_that_does_not_exist_is_named(tmp_path):

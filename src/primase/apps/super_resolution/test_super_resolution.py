@@ -152,8 +152,8 @@ def adversarial(simulated, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("adversarial") / "model"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "photo_features", lambda file, listener: seen)
-        patch.setattr(workflow, "photo_features", lambda file: seen)
+        patch.setattr(judging, "photo_features", lambda file, network, listener: seen)
+        patch.setattr(workflow, "photo_features", lambda file, network: seen)
         patch.setattr(workflow, "loss_distance", lambda file: distance)
         settings = {**QUICK, "epochs": 2, "steps": 10, "discriminator_width": 4}
         phase = {"adversarial_epochs": 2, "adversarial_steps": 4, "adversarial_learning_rate": 1e-3}
@@ -167,6 +167,9 @@ def test_both_networks_are_kept_and_reported(adversarial, simulated, tmp_path):
     assert adversarial.test["perceptual_distance"].value > 0
     page = (adversarial.path / "report.html").read_text(encoding="utf-8")
     assert "What did the adversarial phase change?" in page
+    assert "measured with EfficientNet-Lite0 (ImageNet) over all its blocks" in page
+    (judge,) = [one for one in adversarial.metrics["audit"] if one["finding"] == "perceptual distance"]
+    assert "EfficientNet-Lite0 (ImageNet)" in judge["text"]
     low = tmp_path / "low.png"
     write_image(low, Degradation(4).small(read_image(simulated / "field_0001.png")))
     model = primase.load(adversarial.path)
@@ -182,7 +185,7 @@ def test_both_networks_are_kept_and_reported(adversarial, simulated, tmp_path):
 
 @pytest.mark.parametrize("settings", [{"adversarial": True}, {"self_ensemble": True}])
 def test_what_is_judged_is_what_predict_makes(adversarial, simulated, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(judging, "photo_features", lambda file, listener: lambda photos: [photos + 0.01])
+    monkeypatch.setattr(judging, "photo_features", lambda file, network, listener: lambda photos: [photos + 0.01])
     (tmp_path / "sharp").mkdir()
     sharp = read_image(simulated / "field_0001.png")
     write_image(tmp_path / "sharp" / "one.png", sharp)

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from primase.apps.images.pictures import Pictures
-from primase.apps.images.reading import read_pictures, stream_pictures
+from primase.apps.images.reading import read_pictures
+from primase.apps.images.streaming import stream_pictures
 from primase.apps.images.workflow import ImageWorkflow
 from primase.apps.super_resolution import drawing, pages
 from primase.apps.super_resolution.asking import (
@@ -66,9 +67,9 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         self, configuration: SuperResolutionConfiguration, task: Task | None, listener: Listener
     ) -> Labelled[Pictures]:
         """Read sharp images, whatever the folders they lie in are called."""
-        del task
         least = SMALLEST_SIDE * configuration.data.scale
-        found = read_pictures(configuration.data, listener, DATASETS, labelled=False, least_size=least)
+        trained = task is not None
+        found = read_pictures(configuration.data, listener, DATASETS, labelled=False, least_size=least, trained=trained)
         findings = [finding for finding in found.findings if finding.finding not in _OF_CLASSES]
         return Labelled(found.examples(), TASK, findings)
 
@@ -76,9 +77,14 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         self, configuration: SuperResolutionConfiguration, predictor: Predictor[Pictures], listener: Listener
     ) -> Labelled[Pictures]:
         """Read sharp images that a trained generator is judged on; with them travels how they are to be restored."""
-        refuse_what_it_cannot(picture_encoder(predictor.encoder), configuration)
+        own = picture_encoder(predictor.encoder)
+        refuse_what_it_cannot(own, configuration)
         labelled = self.read(configuration, predictor.task, listener)
-        return replace(labelled, examples=with_settings(labelled.examples, configuration))
+        return replace(
+            labelled,
+            examples=with_settings(labelled.examples, configuration),
+            findings=[*labelled.findings, *_judge(judged_as_asked(own, configuration))],
+        )
 
     def stream(
         self,
@@ -139,13 +145,26 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
     ) -> list[Finding]:
         """Look for what is odd in images, and say which are too small to learn from and which belong together."""
         found = super().audit(labelled, configuration, partition, listener)
-        return [*found, *_too_small(labelled, configuration), *_together(partition)]
+        # Of a trained model the judge is told where its images are read.
+        judge = [] if partition is None else _judge(PictureEncoder.of(configuration))
+        return [*found, *_too_small(labelled, configuration), *_together(partition), *judge]
 
     def fit_encoder(
         self, train: Examples[Pictures], configuration: SuperResolutionConfiguration, listener: Listener
     ) -> PictureEncoder:
         """Take over the settings; nothing is fitted."""
         del train, listener
+        return PictureEncoder.of(configuration)
+
+    def adopt_encoder(
+        self,
+        parent: Predictor[Pictures],
+        train: Examples[Pictures],
+        task: Task,
+        configuration: SuperResolutionConfiguration,
+    ) -> PictureEncoder:
+        """Make images smaller as the settings say: nothing of that was learned from images."""
+        del parent, train, task
         return PictureEncoder.of(configuration)
 
     def load_encoder(self, state: EncoderState) -> PictureEncoder:
@@ -194,7 +213,7 @@ class SuperResolutionWorkflow(ImageWorkflow[SuperResolutionConfiguration]):
         del task
         own = picture_encoder(encoder)
         if own.with_distance:
-            photo_features(own.distance_features)
+            photo_features(own.distance_features, own.distance_network)
         perceptual = loss_distance(own.loss_features) if own.adversarial else None
         return fit_options(own, train.inputs, configuration, perceptual)
 
@@ -277,6 +296,17 @@ def _too_small(labelled: Labelled[Pictures], configuration: SuperResolutionConfi
         "are judged on, and not learned from; a smaller --patch would use them."
     )
     return [Finding("too small to learn from", small, "info", text)]
+
+
+def _judge(own: PictureEncoder) -> list[Finding]:
+    """Say by which network the perceptual distance is measured: figures of two cannot be compared."""
+    if not own.with_distance:
+        return []
+    text = (
+        f"The perceptual distance is measured with {Judge.title(own)} over all its blocks; distances of another "
+        "network or of other weights cannot be compared with it."
+    )
+    return [Finding("perceptual distance", 0, "info", text)]
 
 
 def _together(partition: Partition | None) -> list[Finding]:
