@@ -50,7 +50,7 @@ def all_commands(scratch: Path) -> Iterator[tuple[str, click.Command]]:
         if command.list_commands(context):
             continue
         for application in applications().values():
-            if name not in application.verbs:
+            if name not in application.verbs and not command.any_application:
                 continue
             found = command.get_command(context, str(_stand_in_bundle(scratch, application)))
             assert found is not None

@@ -22,12 +22,21 @@ from primase.apps.discovery import applications
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("how-to/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("how-to/*.md")),
+    *sorted(DOCS.glob("how-to/remedies/*.md")),
+]
 Scripts = Callable[[str], ModuleType]
 RECORDS = sorted((DOCS / "decisions").glob("0*.md"))
 
 
-ASK_A_MODEL = {"evaluate", "predict", "explain", "scan", "rank", "embed", "generate", "reconstruct"}
+ASK_A_MODEL = {
+    *("evaluate", "predict", "explain", "scan", "rank", "embed", "generate", "reconstruct"),
+    *("calibrate", "compress", "export", "extend"),
+}
 
 
 def documented_commands() -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 >>> import primase
 >>> sorted(primase.__all__)
-['InputError', 'Model', 'Run', 'load', 'train']
+['InputError', 'Model', 'Run', 'calibrate', 'compress', 'export', 'extend', 'load', 'train']
 """
 
 from __future__ import annotations
@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing primase must not import torch
     from primase.errors import InputError
-    from primase.interface import train
+    from primase.interface import calibrate, extend, train
     from primase.models import Model, load
     from primase.pipeline import Run
+    from primase.remaking.compressing import compress
+    from primase.remaking.exporting import export
 
 _PUBLIC = {
     "InputError": "primase.errors",
     "Model": "primase.models",
     "Run": "primase.pipeline",
+    "calibrate": "primase.interface",
+    "extend": "primase.interface",
+    "compress": "primase.remaking.compressing",
+    "export": "primase.remaking.exporting",
     "load": "primase.models",
     "train": "primase.interface",
 }
 
-__all__ = ["InputError", "Model", "Run", "load", "train"]
+__all__ = ["InputError", "Model", "Run", "calibrate", "compress", "export", "extend", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

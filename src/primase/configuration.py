@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from primase.errors import ConfigurationError
+
+
+def size() -> dict[str, JsonValue]:
+    """Mark a setting as a width of a network, which may be made smaller: see :func:`shrunk`."""
+    return {"size": True}
 
 
 class Section(BaseModel):
@@ -29,6 +34,11 @@ class Section(BaseModel):
 
 
 SectionT = TypeVar("SectionT", bound=Section)
+
+
+def flag(name: str) -> dict[str, JsonValue]:
+    """Name a setting otherwise on the command line, as ``--from``, which is no name in Python."""
+    return {"flag": name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +51,10 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The name on the command line."""
-        return "--" + self.name.replace("_", "-")
+        """The name on the command line: that of the field, unless it says another by :func:`flag`."""
+        extra = self.field.json_schema_extra
+        named = extra.get("flag") if isinstance(extra, dict) else None
+        return str(named) if named else "--" + self.name.replace("_", "-")
 
     @property
     def kind(self) -> Any:
@@ -76,7 +88,13 @@ def options(configuration: type[Section]) -> dict[str, Option]:
     return found
 
 
-def configure(configuration: type[SectionT], settings: Mapping[str, object], *, file: Path | None = None) -> SectionT:
+def configure(
+    configuration: type[SectionT],
+    settings: Mapping[str, object],
+    *,
+    file: Path | None = None,
+    usual: Mapping[str, object] | None = None,
+) -> SectionT:
     """Make a configuration from flat settings, on top of those in a TOML file.
 
     Parameters
@@ -85,6 +103,8 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         Values by the names of :func:`options`; they win over the file.
     file
         A file such as the ``config.toml`` of a bundle. Paths in it are relative to its folder.
+    usual
+        Values by name in the place of the application's own defaults; all others win over them.
 
     Raises
     ------
@@ -94,6 +114,7 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
     known = options(configuration)
     # What is not given keeps the application's own default, also where a neighbour in the same section is given.
     nested = configuration().model_dump()
+    _put(nested, usual or {}, known)
     from_file = _read_toml(file, known) if file is not None else {}
     # What a preset stands for gives way to what stands beside it.
     _put(nested, _preset(configuration, from_file.get("preset")), known)
@@ -105,6 +126,18 @@ def configure(configuration: type[SectionT], settings: Mapping[str, object], *, 
         return configuration.model_validate(nested)
     except ValidationError as error:
         raise _explain(error, known) from None
+
+
+def setting_given(
+    configuration: type[Section], name: str, settings: Mapping[str, object], *, file: Path | None = None
+) -> object:
+    """Look a setting up as :func:`configure` would, before any default; None where it is not given."""
+    known = options(configuration)
+    if settings.get(name) is not None:
+        return with_absolute_paths(configuration, settings)[name]
+    section = known[name].section if name in known else None
+    from_file = _read_toml(file, known) if file is not None else {}
+    return from_file.get(section, {}).get(name) if section is not None else from_file.get(name)
 
 
 def _put(nested: dict[str, Any], settings: Mapping[str, object], known: Mapping[str, Option]) -> None:
@@ -154,6 +187,29 @@ def settings_of(configuration: Section) -> dict[str, Any]:
         section = configuration if option.section is None else getattr(configuration, option.section)
         values[name] = getattr(section, name)
     return values
+
+
+def shrunk(section: Section, factor: float) -> dict[str, Any]:
+    """Divide the widths of a network by a number: those of its settings that are marked by :func:`size`.
+
+    A width that is not set is what the ``sizes()`` of the section say, where it has such.
+
+    Returns
+    -------
+    dict
+        The smaller widths by name, at least 1; 0 stays 0.
+    """
+    sizes: Mapping[str, Any] = getattr(section, "sizes", dict)()
+    found: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        extra = field.json_schema_extra
+        value = sizes.get(name, getattr(section, name))
+        if not isinstance(extra, dict) or not extra.get("size") or value is None:
+            continue
+        several = value if isinstance(value, tuple) else (value,)
+        smaller = tuple(max(round(width / factor), 1) if width else 0 for width in several)
+        found[name] = smaller if isinstance(value, tuple) else smaller[0]
+    return found
 
 
 def to_toml(configuration: Section) -> str:

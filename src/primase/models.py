@@ -23,22 +23,33 @@ from primase.data.tasks import Task
 from primase.data.words import INPUT_WORDS
 from primase.errors import BundleError, InputError
 from primase.evaluation.assessment import Assessment, assess
+from primase.evaluation.division import Division
 from primase.evaluation.evaluation import Evaluation
+from primase.evaluation.operating import OperatingPoint
 from primase.evaluation.per_label import read_calibrator
 from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
+from primase.nn.structure import rebuild
 from primase.nn.threads import cpu_threads
 from primase.predictor.bundle import FACTS, read_bundle, read_facts
+from primase.predictor.precautions import Precautions
 from primase.predictor.predictor import Predictor
+from primase.predictor.safeguards import Safeguards
 from primase.predictor.tables import check_table_path, write_table
 from primase.predictor.workspace import fresh_folder, refuse_occupied
 from primase.report.evaluation import evaluation_page, metrics_state
 from primase.report.page import render_page, write_page
 from primase.report.records import MEMBERS, METRICS, PREDICTIONS, REPORT, TARGETS, input_hashes, write_json
+from primase.report.remedies import operating_remedy
+from primase.report.run import Remedy
 from primase.report.value_records import targets_table
 from primase.versions import PRIMASE
 
 ATTRIBUTIONS = "attributions.parquet"
+SELF_CHECK = "self_check.json"
+OPERATING_POINT = "operating_point"
+"""Where ``bundle.json`` keeps the cut between no and yes."""
+ANCESTORS = "ancestors.parquet"
 MOST_EXPLAINED = 20_000
 
 
@@ -68,25 +79,30 @@ class Model:
         inputs
             Such as a FASTA file.
         settings
-            How to read it, by the names of the application's data settings, such as ``profiles``.
+            How to read it, by the names of the application's data settings, such as ``profiles``; and what to say
+            beside each prediction, by the names of :class:`~primase.predictor.precautions.Precautions`, such as
+            ``dropout_samples=20``.
 
         Returns
         -------
         polars.DataFrame
             ``id``, ``prediction``, ``probability_LABEL`` per label, and what the application adds; where values are
-            predicted ``value_TARGET`` per target, and ``low_TARGET`` and ``high_TARGET`` where intervals are known.
+            predicted ``value_TARGET`` per target, and ``low_TARGET`` and ``high_TARGET`` where intervals are known;
+            ``prediction_set`` where the model was trained with a coverage; and what was asked beside.
         """
         return pl.concat(list(self.predictions(Path(inputs), settings, listener)))
 
     def predictions(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Iterator[pl.DataFrame]:
         """Predict block by block, so that a file of any size needs little memory."""
-        done = 0
+        precautions, settings = Precautions.among(settings)
+        predictor, done = precautions.taken_by(self.predictor), 0
         for examples in self._stream(path, settings, listener):
             with self._threads():
-                answers = self.predictor.answers(examples.inputs)
+                calibrated = predictor.calibrator.answers(predictor.outputs(examples.inputs))
+                answers = precautions.tables(predictor, examples.inputs, calibrated)
             columns = [
                 pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)}),
-                self.predictor.columns(answers),
+                *answers,
                 self.workflow.columns(examples.inputs, self.predictor.encoder),
             ]
             done += len(examples)
@@ -104,7 +120,7 @@ class Model:
         refuse_occupied(Path(out))
         blocks = self._stream(Path(inputs), settings, listener)
         with fresh_folder(Path(out)) as folder, self._threads():
-            return self.workflow.draw(self.predictor, blocks, self._configured(settings), folder, listener)
+            return self.workflow.draw(self.predictor, blocks, self.configured(settings), folder, listener)
 
     def explain(
         self, inputs: Path | str, out: Path | str, *, listener: Listener = silent, **settings: Any
@@ -116,6 +132,8 @@ class Model:
             with self._threads():
                 explanation = self.workflow.explain(self.predictor, examples, listener)
             explanation.attribution.table.write_parquet(folder / ATTRIBUTIONS)
+            check = explanation.attribution.check
+            write_json(folder / SELF_CHECK, None if check is None else check.to_state())
             if explanation.write_more is not None:
                 explanation.write_more(folder)
             facts = [("Model", self.path), ("Input", inputs), ("Records", f"{len(examples):,}")]
@@ -223,11 +241,11 @@ class Model:
         Examples that the model has been trained on are counted, and the figures without them stand beside.
         """
         refuse_occupied(Path(out))
-        configuration = self._configured(settings)
+        configuration = self.configured(settings)
         labelled = self.workflow.read_new(configuration, self.predictor, listener)
         examples = labelled.examples
         fingerprints = self.workflow.fingerprints(examples.inputs)
-        seen = self._seen(self.workflow.identities(examples.inputs, fingerprints))
+        seen = self.seen(self.workflow.identities(examples.inputs, fingerprints))
         findings = [
             *labelled.findings,
             *_seen_findings(seen),
@@ -252,25 +270,40 @@ class Model:
             units=self.workflow.resampled(examples, units, policy),
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
             truth=truth,
+            division=Division(examples.ids, np.arange(len(examples))),
         )
         ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
         known = pl.concat([ids, self.predictor.task.target_columns(truth)], how="horizontal")
-        self._write_evaluation(Path(out), known, assessment, findings)
+        point, task, drawn = (
+            self.predictor.operating,
+            self.predictor.task,
+            self.workflow.resampled(examples, units, policy),
+        )
+        told = [] if point is None else [operating_remedy(point, point.judged(task, truth, assessment.after, drawn))]
+        self._write_evaluation(Path(out), known, assessment, findings, told)
         return assessment.evaluation
 
     def _write_evaluation(
-        self, out: Path, known: pl.DataFrame, assessment: Assessment, findings: list[Finding]
+        self, out: Path, known: pl.DataFrame, assessment: Assessment, findings: list[Finding], told: Sequence[Remedy]
     ) -> None:
         """Write the figures, and the answers beside the ids and targets that are known."""
         with fresh_folder(out) as folder:
             facts = {"application": self.application.name, "model": str(self.path), "examples": len(known)}
-            write_json(folder / METRICS, metrics_state(assessment.evaluation, findings, facts))
-            predictions = self.predictor.task.prediction_columns(assessment.after)
+            metrics = metrics_state(assessment.evaluation, findings, facts)
+            write_json(folder / METRICS, {**metrics, **{remedy.name: dict(remedy.state) for remedy in told}})
+            point = self.predictor.operating
+            cuts = None if point is None else point.cuts
+            predictions = self.predictor.task.prediction_columns(assessment.after, cuts)
             pl.concat([known, predictions], how="horizontal").write_parquet(folder / PREDICTIONS)
             if self.predictor.task.is_value:
                 targets_table(assessment.evaluation).write_parquet(folder / TARGETS)
             page = evaluation_page(
-                self.application.question, list(facts.items()), assessment.evaluation, findings, version=PRIMASE
+                self.application.question,
+                list(facts.items()),
+                assessment.evaluation,
+                findings,
+                version=PRIMASE,
+                further=[section for remedy in told for section in remedy.sections],
             )
             write_page(folder / REPORT, page)
 
@@ -288,9 +321,9 @@ class Model:
         return cpu_threads(self.configuration.training.cpu_threads)
 
     def _stream(self, path: Path, settings: Mapping[str, Any], listener: Listener) -> Iterator[Examples[Any]]:
-        return self.workflow.stream(path, self._configured(settings), self.predictor.encoder, listener)
+        return self.workflow.stream(path, self.configured(settings), self.predictor.encoder, listener)
 
-    def _configured(self, settings: Mapping[str, Any]) -> Configuration:
+    def configured(self, settings: Mapping[str, Any]) -> Configuration:
         """Keep how input was read in training, such as the names of columns, but not the input itself."""
         left = {*INPUT_WORDS, "group_column", *type(self.configuration.split).model_fields}
         kept = {name: value for name, value in settings_of(self.configuration).items() if name not in left}
@@ -303,14 +336,12 @@ class Model:
             return frozenset()
         return frozenset(pl.read_parquet(path).filter(pl.col("target") == task.labels[1])["id"].to_list())
 
-    def _seen(self, identities: Fingerprints) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    def seen(self, identities: Fingerprints) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
         """Tell which inputs the model was trained or chosen on; None where the bundle does not say."""
         path = self.path / MEMBERS
         if not path.exists():
             return None
-        members = pl.read_parquet(path).filter(pl.col("part").is_in(["train", "validation"]))
-        known = input_hashes(identities).is_in(members["input_hash"].implode()).to_numpy()
-        return np.asarray(known & (identities != ""))
+        return was_seen(seen_hashes(self.path), identities)
 
 
 def load(path: Path | str) -> Model:
@@ -331,15 +362,20 @@ def load(path: Path | str) -> Model:
         configuration = application.configuration.model_validate(bundle.configuration)
         task, encoder = Task.from_state(dict(bundle.task)), workflow.load_encoder(bundle.encoder)
         members = []
-        for own, weights in zip(workflow.member_configurations(configuration), bundle.members, strict=True):
-            network = workflow.network(encoder, task, own)
+        configurations = workflow.member_configurations(configuration)
+        for number, (own, weights) in enumerate(zip(configurations, bundle.members, strict=True)):
+            network = rebuild(workflow.network(encoder, task, own), bundle.structure(number))
             network.load_state_dict(dict(weights))
             members.append(network.eval())
     except (ValidationError, KeyError, ValueError, RuntimeError) as error:
         what = f"the bundle is not one that this version of {application.name} can read"
         advice = "Install the version of primase that bundle.json names, or train anew."
         raise BundleError(what, where=str(folder), got=str(error).splitlines()[0], advice=advice) from error
-    predictor = Predictor(task, encoder, tuple(members), read_calibrator(dict(bundle.calibration)))
+    safeguards = Safeguards.from_state(bundle.safeguards)
+    known = bundle.provenance.get(OPERATING_POINT)
+    operating = None if known is None else OperatingPoint.from_state(known)
+    calibrator = read_calibrator(dict(bundle.calibration))
+    predictor = Predictor(task, encoder, tuple(members), calibrator, safeguards, operating)
     return Model(folder, application, workflow, configuration, predictor)
 
 
@@ -363,6 +399,21 @@ def _joined(blocks: list[Examples[Any]]) -> Examples[Any]:
             name: np.concatenate([block.covariates[name] for block in blocks]) for name in blocks[0].covariates
         },
     )
+
+
+def seen_hashes(path: Path) -> pl.Series:
+    """List the hashes of what a model, and those that it started from, were trained or chosen on."""
+    members = pl.read_parquet(path / MEMBERS).filter(pl.col("part").is_in(["train", "validation", "calibration"]))
+    series = [members["input_hash"]]
+    if (path / ANCESTORS).exists():
+        series.append(pl.read_parquet(path / ANCESTORS)["input_hash"])
+    return pl.concat(series).unique().sort()
+
+
+def was_seen(hashes: pl.Series, identities: Fingerprints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which inputs are among those that were seen; what nothing identifies is not."""
+    known = input_hashes(identities).is_in(hashes.implode()).to_numpy()
+    return np.asarray(known & (identities != ""))
 
 
 def _seen_findings(seen: np.ndarray[Any, np.dtype[np.bool_]] | None) -> list[Finding]:

@@ -494,8 +494,11 @@ def test_explanation_finds_what_was_planted(rehearsal, run, model, explain_once)
 
 def test_explanation_checks_itself(rehearsal, model, explain_once):
     verb_or_skip(rehearsal, "explain")
-    _, attribution = explain_once(rehearsal, model)
+    folder, attribution = explain_once(rehearsal, model)
     check = attribution.check
+    assert json.loads((folder / "self_check.json").read_text(encoding="utf-8")) == check.to_state()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(row in page for row in ("Completeness error", "Agreement of the two", "Agreement with random weights"))
     assert check.completeness_error < 0.05 * check.score_range
     assert check.agreement > 0.5
     assert abs(check.randomised_agreement) < check.agreement

@@ -324,6 +324,29 @@ class Workflow(ABC, Generic[InputsT, ConfigurationT]):
     def load_encoder(self, state: EncoderState) -> Encoder[InputsT]:
         """Make the encoder of a bundle again."""
 
+    def adopt_encoder(
+        self,
+        parent: Predictor[InputsT],
+        train: Examples[InputsT],
+        task: Task,
+        configuration: ConfigurationT,
+    ) -> Encoder[InputsT]:
+        """Read the inputs as another model does, from which training starts: by default with its encoder.
+
+        What is particular to new answers, such as their scale, is to be fitted anew; an application whose networks
+        are about single things, such as the proteins of one graph, refuses.
+        """
+        del train, task, configuration
+        return parent.encoder
+
+    @property
+    def is_judged_on_train(self) -> bool:
+        """Whether figures on training examples tell how far they were learned by heart.
+
+        They do not where such examples are part of what the network reads.
+        """
+        return True
+
     def member_configurations(self, configuration: ConfigurationT) -> Sequence[ConfigurationT]:
         """Give the settings of each network of an ensemble: by default all have the same, and differ in their seed."""
         return [configuration] * configuration.training.members

@@ -28,6 +28,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "embed": ("primase.cli.models:embed", "Write the numbers that a model has for each thing."),
     "generate": ("primase.cli.models:generate", "Make new examples with a trained model."),
     "reconstruct": ("primase.cli.models:reconstruct", "Show what a trained model keeps of each example."),
+    "calibrate": ("primase.cli.calibrating:calibrate", "Calibrate a trained model on new labelled data."),
+    "compress": ("primase.cli.compressing:compress", "Make a smaller model of a trained one."),
+    "export": ("primase.cli.exporting:export", "Write a trained model for other programs, as ONNX."),
+    "extend": ("primase.cli.extending:extend", "Teach a trained model new data or new labels."),
 }
 
 

@@ -9,84 +9,11 @@ from typing import Any
 import click
 
 from primase.apps.contract import Application
-from primase.apps.discovery import application_named
+from primase.cli.bundles import BundleCommands, OutOption
 from primase.cli.display import listening, print_table, printed
 from primase.cli.options import CommaSeparated, configuration_options, given
+from primase.cli.precautions import precaution_options
 from primase.data.words import BESIDE_WORDS, INPUT_WORDS
-from primase.errors import ConfigurationError
-
-OutOption = click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write.")
-
-
-class BundleCommands(click.Group):
-    """A group whose subcommand is the folder of a trained model, whose application decides the options."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name nothing: any bundle will do."""
-        del ctx
-        return []
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """Make the command for one bundle."""
-        # Reading a bundle loads torch, which the help texts do not need.
-        from primase.predictor.bundle import read_facts  # noqa: PLC0415
-
-        folder = Path(cmd_name)
-        application = application_named(str(read_facts(folder).get("application")))
-        if ctx.info_name not in application.verbs:
-            what = f"{application.name} is not capable of this"
-            raise ConfigurationError(what, where=str(ctx.info_name), wanted=", ".join(sorted(application.verbs)))
-        make = {
-            "evaluate": _evaluate_command,
-            "predict": _predict_command,
-            "explain": _explain_command,
-            "scan": _scan_command,
-            "rank": _rank_command,
-            "embed": _embed_command,
-            "generate": _generate_command,
-            "reconstruct": _reconstruct_command,
-        }
-        return make[str(ctx.info_name)](application, folder)
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUTS --out DIR2")
-def evaluate() -> None:
-    """Judge a trained model on new labelled data; it warns of examples that the model was trained on."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
-def predict() -> None:
-    """Predict with a trained model; FILE ends in .parquet, .csv or .tsv, or is a folder where images are made."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out DIR2")
-def explain() -> None:
-    """Show why a trained model says what it says."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
-def scan() -> None:
-    """Slide a trained model along a genome; FILE ends in .parquet, .bed or .bw (bigWig)."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
-def rank() -> None:
-    """List the most probable of all that has not been tested; FILE ends in .parquet, .csv or .tsv."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR [INPUT] --out FILE")
-def embed() -> None:
-    """Write the numbers that a model has for each thing; FILE ends in .parquet, .csv or .tsv."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR --out FILE")
-def generate() -> None:
-    """Make new examples with a trained model; FILE ends in .parquet, .csv or .tsv."""
-
-
-@click.group(cls=BundleCommands, subcommand_metavar="DIR INPUT --out FILE")
-def reconstruct() -> None:
-    """Show what a trained model keeps of each example; FILE ends in .parquet, .csv or .tsv."""
 
 
 def _records_command(
@@ -123,6 +50,7 @@ def _predict_command(application: Application, folder: Path) -> click.Command:
     made = "images" if application.predicts_images else "predictions"
 
     @_records_command(application, "predict", "Predict for every record of INPUT.")
+    @precaution_options(application)
     def command(input_path: Path, out: Path, **settings: Any) -> None:
         # The pipeline loads torch, which the help texts do not need.
         from primase import models  # noqa: PLC0415
@@ -262,3 +190,43 @@ def _reconstruct_command(application: Application, folder: Path) -> click.Comman
         printed(f"Wrote {rows:,} reconstructions to {out}")
 
     return command
+
+
+@click.group(cls=BundleCommands, make=_evaluate_command, subcommand_metavar="DIR INPUTS --out DIR2")
+def evaluate() -> None:
+    """Judge a trained model on new labelled data; it warns of examples that the model was trained on."""
+
+
+@click.group(cls=BundleCommands, make=_predict_command, subcommand_metavar="DIR INPUT --out FILE")
+def predict() -> None:
+    """Predict with a trained model; FILE ends in .parquet, .csv or .tsv, or is a folder where images are made."""
+
+
+@click.group(cls=BundleCommands, make=_explain_command, subcommand_metavar="DIR INPUT --out DIR2")
+def explain() -> None:
+    """Show why a trained model says what it says."""
+
+
+@click.group(cls=BundleCommands, make=_scan_command, subcommand_metavar="DIR INPUT --out FILE")
+def scan() -> None:
+    """Slide a trained model along a genome; FILE ends in .parquet, .bed or .bw (bigWig)."""
+
+
+@click.group(cls=BundleCommands, make=_rank_command, subcommand_metavar="DIR --out FILE")
+def rank() -> None:
+    """List the most probable of all that has not been tested; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, make=_embed_command, subcommand_metavar="DIR [INPUT] --out FILE")
+def embed() -> None:
+    """Write the numbers that a model has for each thing; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, make=_generate_command, subcommand_metavar="DIR --out FILE")
+def generate() -> None:
+    """Make new examples with a trained model; FILE ends in .parquet, .csv or .tsv."""
+
+
+@click.group(cls=BundleCommands, make=_reconstruct_command, subcommand_metavar="DIR INPUT --out FILE")
+def reconstruct() -> None:
+    """Show what a trained model keeps of each example; FILE ends in .parquet, .csv or .tsv."""

@@ -68,13 +68,13 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _click_option(option: Option, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     kind, help_text = option.kind, _help(option.field, default)
     if kind is bool:
-        return click.option(f"{option.flag}/--no-{option.flag[2:]}", default=None, help=help_text)
+        return click.option(f"{option.flag}/--no-{option.flag[2:]}", option.name, default=None, help=help_text)
     if typing.get_origin(kind) is tuple:
         inner = typing.get_args(kind)[0]
         # What limits a value, as in Annotated[int, Gt(0)], is for pydantic.
         several = CommaSeparated(typing.get_args(inner)[0] if typing.get_origin(inner) is Annotated else inner)
-        return click.option(option.flag, type=several, multiple=True, callback=_joined, help=help_text)
-    return click.option(option.flag, type=_click_type(kind), default=None, help=help_text)
+        return click.option(option.flag, option.name, type=several, multiple=True, callback=_joined, help=help_text)
+    return click.option(option.flag, option.name, type=_click_type(kind), default=None, help=help_text)
 
 
 def _joined(_context: click.Context, _parameter: click.Parameter, value: Any) -> tuple[Any, ...] | None:

@@ -96,11 +96,11 @@ def _audit_command(application: Application) -> click.Command:
     @FileOption
     def command(file: Path | None, **settings: Any) -> None:
         # The pipeline loads torch, which takes seconds: not before the options are known to be right.
-        from primase import pipeline  # noqa: PLC0415
+        from primase.steps.preparing import audit as audited_by  # noqa: PLC0415
 
         configuration = configure(application.configuration, given(settings), file=file)
         with listening() as listener:
-            audited = pipeline.audit(application, configuration, listener=listener)
+            audited = audited_by(application, configuration, listener=listener)
         print_findings([finding.to_state() for finding in audited.findings])
 
     return command

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -16,6 +17,9 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression", "generati
 MULTILABEL: Final = "multilabel"
 IMAGE: Final = "image"
 VALUE_KINDS: Final = frozenset({"regression", "generative"})
+YES_OR_NO_KINDS: Final = frozenset({"binary", MULTILABEL})
+RARE: Final = 0.1
+"""Positives that make up less are rare."""
 _ROWS_AT_ONCE: Final = 100_000
 LISTED_APART: Final = ";"
 """Stands between the labels of one prediction where it may have several."""
@@ -37,10 +41,14 @@ class Task:
         -1 where unknown; in a multilabel task they are 0, 1 or -1 (unknown) per label, shape (examples, labels); in
         regression values, NaN where unknown, of the same shape. A generative task and one of images have no targets
         beside their input: their shape is (examples, 0).
+    rare
+        Whether positives are so rare that the area under the curve of precision and recall says more than that of the
+        receiver operating characteristic, in which many false alarms beside few positives do not show.
     """
 
     kind: TaskKind
     labels: tuple[str, ...]
+    rare: bool = False
 
     def __post_init__(self) -> None:
         least, most, wanted = {
@@ -99,6 +107,8 @@ class Task:
     @property
     def main_metric(self) -> str:
         """The metric to look at first; every evaluation has it."""
+        if self.rare and self.kind in YES_OR_NO_KINDS:
+            return self.metric("auprc")
         return {
             "binary": "auroc",
             "multiclass": "macro_f1",
@@ -107,6 +117,19 @@ class Task:
             "generative": "macro_r2",
             "image": self.labels[0],
         }[self.kind]
+
+    def with_rarity(self, targets: Shaped[np.ndarray, "examples *labels"]) -> Task:
+        """Look whether positives are rare among some targets: fewer than one in ten, of labels in half of them.
+
+        Examples
+        --------
+        >>> Task("binary", ("no", "yes")).with_rarity(np.array([0] * 19 + [1])).main_metric
+        'auprc'
+        """
+        if self.kind not in YES_OR_NO_KINDS:
+            return self
+        shares = _positive_shares(targets if self.is_multilabel else targets[:, None])
+        return replace(self, rare=bool(len(shares)) and float(np.median(shares)) < RARE)
 
     def strata(self, targets: Shaped[np.ndarray, "examples *labels"]) -> Integer[np.ndarray, "examples"]:
         """Sort examples into kinds that every part of a split should have its share of.
@@ -127,22 +150,31 @@ class Task:
         found = [np.where(some, one + 1, 0) for one, some in zip(rarest, positive, strict=True)]
         return np.concatenate([np.empty(0, dtype=np.int64), *found])
 
-    def prediction_columns(self, answers: Float[np.ndarray, "examples labels"]) -> pl.DataFrame:
+    def prediction_columns(
+        self, answers: Float[np.ndarray, "examples labels"], cuts: Sequence[float] | None = None
+    ) -> pl.DataFrame:
         """Lay answers out as the columns that every table of predictions has.
+
+        Parameters
+        ----------
+        cuts
+            From which probability on a label is predicted: of the second of two labels, or of each if multilabel.
 
         Returns
         -------
         polars.DataFrame
             ``prediction`` (the label with the highest probability; in a multilabel task those of at least one half,
-            joined by semicolons) and one ``probability_LABEL`` column per label; where answers are values, one
-            ``value_TARGET`` column per target, and of images one ``value_MEASURE`` per measure.
+            joined by semicolons; or what the cuts say) and one ``probability_LABEL`` column per label; where answers
+            are values, one ``value_TARGET`` column per target, and of images one ``value_MEASURE`` per measure.
         """
         if not self.has_labels:
             return self.value_columns("value", answers)
         probabilities = answers
         names = np.asarray(self.labels, dtype=object)
         if self.is_multilabel:
-            predicted = [LISTED_APART.join(names[row]) for row in probabilities >= 0.5]
+            predicted = [LISTED_APART.join(names[row]) for row in probabilities >= (0.5 if cuts is None else cuts)]
+        elif cuts is not None:
+            predicted = names[(probabilities[:, 1] >= cuts[0]).astype(np.int64)].tolist()
         else:
             predicted = names[probabilities.argmax(axis=1)].tolist()
         columns: dict[str, Any] = {"prediction": pl.Series(predicted, dtype=pl.String)}
@@ -179,9 +211,20 @@ class Task:
 
     def to_state(self) -> dict[str, Any]:
         """Describe the task in JSON."""
-        return {"kind": self.kind, "labels": list(self.labels)}
+        return {"kind": self.kind, "labels": list(self.labels), **({"rare": True} if self.rare else {})}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Task:
         """Read what :meth:`to_state` wrote."""
-        return cls(kind=state["kind"], labels=tuple(state["labels"]))
+        return cls(kind=state["kind"], labels=tuple(state["labels"]), rare=state.get("rare", False))
+
+
+def _positive_shares(targets: Shaped[np.ndarray, "examples labels"]) -> Float[np.ndarray, "asked"]:
+    """Measure the share of positives among the known answers to each question that has both."""
+    counts = np.zeros((2, targets.shape[1]))
+    # In blocks, as there may be thousands of millions of targets.
+    for start in range(0, len(targets), _ROWS_AT_ONCE):
+        block = targets[start : start + _ROWS_AT_ONCE]
+        counts += np.stack([(block == answer).sum(axis=0) for answer in (0, 1)])
+    asked = counts[:, (counts > 0).all(axis=0)]
+    return np.asarray(asked[1] / asked.sum(axis=0))

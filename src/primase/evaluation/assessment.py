@@ -15,6 +15,7 @@ from primase.evaluation.baselines import FittedRival, Rival
 from primase.evaluation.conformal import Conformal, NoIntervals
 from primase.evaluation.contrasts import AssessedContrast
 from primase.evaluation.coverage import CoverageFigures
+from primase.evaluation.division import Division
 from primase.evaluation.evaluation import CalibrationFigures, Evaluation, Metrics
 from primase.evaluation.images import assess_images
 from primase.evaluation.intervals import Units
@@ -105,6 +106,7 @@ def assess(  # noqa: PLR0913 - what is judged, by what, against what and over wh
     rivals: Sequence[FittedRival] = (),
     probes: Sequence[str] = (),
     truth: Truth | None = None,
+    division: Division | None = None,
 ) -> Assessment:
     """Measure everything on the test part, each figure with an interval over the units of the split.
 
@@ -116,7 +118,16 @@ def assess(  # noqa: PLR0913 - what is judged, by what, against what and over wh
         Trained baselines and probes; the names in ``probes`` tell which are the latter.
     truth
         What the answers are measured against; by default the targets of the test.
+    division
+        Which examples were set apart for this; None where there were no others.
+
+    Raises
+    ------
+    InputError
+        If the examples are not those that were set apart, each of them once: if they were resampled.
     """
+    if division is not None:
+        division.refuse_resampled(test.ids)
     targets = test.targets if truth is None else truth
     others = {rival.name: rival.answers(test) for rival in rivals}
     before, after = uncalibrated(task).answers(outputs), calibrator.answers(outputs)

@@ -31,6 +31,10 @@ class Calibrator(ABC):
 
     method: ClassVar[str]
     """The name of the method, as in the configuration and in the saved model."""
+    title: ClassVar[str]
+    """The name of the method, as a reader expects it."""
+    keeps: ClassVar[str]
+    """What it never changes: ``"predictions"``; or, of two labels, the ``"order"`` of examples; or ``"nothing"``."""
 
     @classmethod
     @abstractmethod
@@ -44,6 +48,12 @@ class Calibrator(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Describe what was learned, in JSON, as the arguments that make the same calibrator."""
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Make the same calibrator of what :meth:`settings` described."""
+        make: Callable[..., Self] = cls
+        return make(**settings)
 
     @property
     @abstractmethod
@@ -74,10 +84,9 @@ class Calibrator(ABC):
         if method not in _METHODS:
             what = "the calibration method of this model is not known"
             raise BundleError(what, where="calibration", got=str(method), wanted=", ".join(calibration_methods()))
-        make: Callable[..., Calibrator] = _METHODS[method]
         try:
-            return make(**settings)
-        except (TypeError, ValueError) as error:
+            return _METHODS[method].from_settings(settings)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"the settings of the calibration method {method} cannot be read"
             raise BundleError(what, where="calibration", got=str(error)) from error
 
@@ -101,8 +110,8 @@ def calibration_methods() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> calibration_methods()
-    ('none', 'temperature')
+    >>> {"none", "temperature"} <= set(calibration_methods())
+    True
     """
     return tuple(sorted(_METHODS))
 
@@ -148,6 +157,8 @@ class NoCalibration(Calibrator):
     """Leaves the probabilities as the network gave them: the softmax of its outputs."""
 
     method: ClassVar[str] = "none"
+    title: ClassVar[str] = "no calibration"
+    keeps: ClassVar[str] = "predictions"
 
     @classmethod
     def fit(cls, logits: Logits, targets: Targets) -> Self:  # noqa: ARG003 - nothing is learned
@@ -196,6 +207,8 @@ class TemperatureScaling(Calibrator):
     temperature: float
     reason: str | None = None
     method: ClassVar[str] = "temperature"
+    title: ClassVar[str] = "temperature scaling"
+    keeps: ClassVar[str] = "predictions"
 
     def __post_init__(self) -> None:
         if not COLDEST <= self.temperature <= HOTTEST:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, final
 
 import numpy as np
@@ -10,7 +12,8 @@ from jaxtyping import Float, Shaped
 
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
-from primase.evaluation.calibration import Calibrator, NoCalibration, fit_calibrator
+from primase.evaluation.binnings import BayesianBinning, HistogramBinning
+from primase.evaluation.calibration import Calibrator, NoCalibration, TemperatureScaling, fit_calibrator
 from primase.evaluation.conformal import (
     CONFORMAL,
     COVERAGE,
@@ -20,11 +23,27 @@ from primase.evaluation.conformal import (
     NoIntervals,
     fit_intervals,
 )
+from primase.evaluation.smooth_curves import IsotonicCalibration, PlattScaling
 
 Logits = Float[np.ndarray, "examples labels"]
 Targets = Shaped[np.ndarray, "examples *labels"]
 
 PER_LABEL: Final = "per label"
+
+METHODS: Final[Mapping[str, type[Calibrator]]] = MappingProxyType(
+    {
+        kind.method: kind
+        for kind in (
+            TemperatureScaling,
+            PlattScaling,
+            HistogramBinning,
+            IsotonicCalibration,
+            BayesianBinning,
+            NoCalibration,
+        )
+    }
+)
+"""The methods of calibration that come with primase, in the order in which they are shown."""
 
 
 def uncalibrated(task: Task) -> AnyCalibrator:
@@ -133,7 +152,8 @@ class PerLabel:
             if isinstance(value, float)
         )
         spread = f" ({self.name} between {learned[0]:.2f} and {learned[-1]:.2f})" if learned else ""
-        return f"Each of the {len(self.calibrators)} labels was calibrated by itself{spread}."
+        by = "" if learned else f" by {METHODS[self.name].title}" if self.name in METHODS else f" ({self.name})"
+        return f"Each of the {len(self.calibrators)} labels was calibrated by itself{by}{spread}."
 
 
 AnyCalibrator: TypeAlias = Calibrator | PerLabel | AnyIntervals

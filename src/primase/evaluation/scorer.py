@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, final
 
 import numpy as np
@@ -41,18 +42,21 @@ def overall_metrics(task: Task) -> tuple[str, ...]:
     ('macro_mae', 'macro_r2', 'macro_mse', 'macro_pearson')
     """
     if task.kind == "binary":
-        return BINARY_METRICS
+        return _main_first(task, BINARY_METRICS)
     if task.is_image:
         return task.labels
     if "macro" in task.labels:
         what = "a label may not be called macro, which names the average over labels"
         raise InputError(what, got=", ".join(task.labels[:10]), advice="Rename the label.")
     if task.is_value:
-        names = [task.metric(name) for name in VALUE_METRICS]
-        return tuple(sorted(names, key=lambda name: name != task.main_metric))
+        return _main_first(task, [task.metric(name) for name in VALUE_METRICS])
     if task.is_multilabel:
-        return tuple(f"macro_{metric}" for metric in BINARY_METRICS)
+        return _main_first(task, [f"macro_{metric}" for metric in BINARY_METRICS])
     return ("accuracy", "mcc", "macro_auroc", "macro_auprc", "macro_f1", "ece", "brier")
+
+
+def _main_first(task: Task, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: name != task.main_metric))
 
 
 def metric_names(task: Task) -> tuple[str, ...]:

@@ -41,14 +41,29 @@ class ConvolutionLayer(nn.Module):
         Whether the strongest of them counts, or their mean.
     normalise
         Whether to normalise by batch statistics.
+    compact
+        Whether to look along the sequence in each channel apart, and then to mix the channels place by place, with
+        about a ``width``-th of the weights (depthwise-separable convolution; Howard et al. 2017, section 3.1).
     """
 
     def __init__(
-        self, inputs: int, filters: int, width: int, pool: int = 1, *, pooling: Pooling = "max", normalise: bool = True
+        self,
+        inputs: int,
+        filters: int,
+        width: int,
+        pool: int = 1,
+        *,
+        pooling: Pooling = "max",
+        normalise: bool = True,
+        compact: bool = False,
     ) -> None:
         super().__init__()
         self.receptive_field, self.stride = width + pool - 1, pool
-        self.convolve = nn.Conv1d(inputs, filters, width, bias=not normalise)
+        self.convolve: nn.Module = (
+            separable(inputs, filters, width, bias=not normalise)
+            if compact
+            else nn.Conv1d(inputs, filters, width, bias=not normalise)
+        )
         activate = [nn.BatchNorm1d(filters), nn.ReLU()] if normalise else [nn.ReLU()]
         if pool == 1:
             follow: list[nn.Module] = [*activate]
@@ -62,6 +77,14 @@ class ConvolutionLayer(nn.Module):
         """Compute the features of the next layer."""
         result: Tensor = self.follow(self.convolve(features))
         return result
+
+
+def separable(inputs: int, filters: int, width: int, *, dilation: int = 1, bias: bool = False) -> nn.Sequential:
+    """Make a convolution of each channel apart, and one that mixes channels place by place (Howard et al. 2017)."""
+    return nn.Sequential(
+        nn.Conv1d(inputs, inputs, width, dilation=dilation, groups=inputs, bias=False),
+        nn.Conv1d(inputs, filters, 1, bias=bias),
+    )
 
 
 @final
@@ -79,16 +102,20 @@ class DilatedResidual(nn.Module):
         The distance between the three places.
     dropout
         Share of the new features set to zero in training.
+    compact
+        As in :class:`ConvolutionLayer`.
     """
 
-    def __init__(self, channels: int, dilation: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, dilation: int, *, dropout: float = 0.0, compact: bool = False) -> None:
         super().__init__()
         self.dilation = dilation
         self.receptive_field, self.stride = 1 + 2 * dilation, 1
         self.change = nn.Sequential(
             nn.BatchNorm1d(channels),
             nn.ReLU(),
-            nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False),
+            separable(channels, channels, 3, dilation=dilation)
+            if compact
+            else nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False),
             nn.BatchNorm1d(channels),
             nn.ReLU(),
             nn.Conv1d(channels, channels, 1),
@@ -127,6 +154,9 @@ class Trunk(nn.Module):
     padded
         Whether the ends are padded, so that there is a place for every ``stride`` letters. If not, the first place
         begins with the first letter, and there are fewer.
+    compact
+        Whether all convolutions but the first are depthwise-separable. The first stays whole: mixed of four columns
+        that all filters share, it could not tell motifs apart.
 
     Attributes
     ----------
@@ -140,7 +170,7 @@ class Trunk(nn.Module):
         Channels of the features.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one keyword per choice of the layers)
         self,
         *,
         channels: int = BASES,
@@ -151,17 +181,31 @@ class Trunk(nn.Module):
         residual_blocks: int = 0,
         normalise: bool = True,
         padded: bool = True,
+        compact: bool = False,
     ) -> None:
         super().__init__()
+        if compact and len(filters) == 1 and not residual_blocks:
+            what = "the first convolution stays whole, and there is no other to make compact"
+            raise ConfigurationError(what, where="--compact", got="1 convolution", wanted="at least 2")
         layers: list[nn.Module] = []
         self.receptive_field, self.stride, self.outputs = 1, 1, channels
         for count, width, pool in _layers(filters, widths, pools):
-            layers.append(ConvolutionLayer(self.outputs, count, width, pool, pooling=pooling, normalise=normalise))
+            layers.append(
+                ConvolutionLayer(
+                    self.outputs,
+                    count,
+                    width,
+                    pool,
+                    pooling=pooling,
+                    normalise=normalise,
+                    compact=compact and bool(layers),
+                )
+            )
             self.receptive_field += (width - 1 + pool - 1) * self.stride
             self.stride *= pool
             self.outputs = count
         for block in range(residual_blocks):
-            layers.append(DilatedResidual(self.outputs, 2**block))
+            layers.append(DilatedResidual(self.outputs, 2**block, compact=compact))
             self.receptive_field += 2 * 2**block * self.stride
         self.features = nn.Sequential(*layers)
         self.first_width = widths[0]

@@ -21,10 +21,14 @@ from torch import Tensor
 
 from primase.data.encoding import EncoderState
 from primase.errors import BundleError
+from primase.nn.structure import Structure
+from primase.predictor.coded_weights import ENDING, encode_weights, read_coded
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""The newest that can be read: 1 is a network as its settings have it, 2 one that was changed or coded."""
 FACTS: Final = "bundle.json"
 ENCODER: Final = "encoder.safetensors"
+SAFEGUARDS: Final = "safeguards.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Bundle:
         The nested configuration that it was trained with.
     provenance
         Versions, seed, precision, and sha256 fingerprints of the data by part.
+    structures
+        In what each member differs from the network of the configuration; empty where none does.
+    safeguards
+        What stands beside the answers.
     """
 
     application: str
@@ -50,6 +58,12 @@ class Bundle:
     calibration: Mapping[str, Any]
     members: Sequence[Mapping[str, Tensor]]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    structures: Sequence[Structure] = ()
+    safeguards: EncoderState = field(default_factory=lambda: EncoderState({}))
+
+    def structure(self, number: int) -> Structure:
+        """Tell in what a member differs, counted from 0."""
+        return self.structures[number] if self.structures else Structure()
 
 
 def read_member(path: Path) -> dict[str, Tensor]:
@@ -58,8 +72,10 @@ def read_member(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     BundleError
-        If the file is missing or no safetensors file.
+        If the file is missing, or neither a safetensors file nor one of coded weights.
     """
+    if path.suffix == ENDING and path.is_file():
+        return read_coded(path)
     try:
         return safetensors.torch.load_file(path)
     except FileNotFoundError:
@@ -70,30 +86,43 @@ def read_member(path: Path) -> dict[str, Tensor]:
         raise BundleError(what, where=str(path), got=str(error)) from None
 
 
-def member_name(number: int) -> str:
+def member_name(number: int, ending: str = ".safetensors") -> str:
     """Name the weight file of a member, counted from 0."""
-    return f"member-{number + 1}.safetensors"
+    return f"member-{number + 1}{ending}"
+
+
+def member_content(member: Mapping[str, Tensor], structure: Structure) -> bytes:
+    """Write the weights of a network as its file holds them."""
+    if structure.coded:
+        return encode_weights(member)
+    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in member.items()})
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> None:
     """Write the model into a folder that is not yet called a bundle."""
     files = []
     for number, member in enumerate(bundle.members):
-        path = folder / member_name(number)
+        structure = bundle.structure(number)
+        path = folder / (member_name(number, ENDING) if structure.coded else member_name(number))
         # save_file would let nobody but the owner read the file.
-        path.write_bytes(safetensors.torch.save({name: tensor.contiguous() for name, tensor in member.items()}))
+        path.write_bytes(member_content(member, structure))
         files.append(path)
-    if bundle.encoder.arrays:
-        (folder / ENCODER).write_bytes(safetensors.numpy.save(dict(bundle.encoder.arrays)))
-        files.append(folder / ENCODER)
+    for name, state in ((ENCODER, bundle.encoder), (SAFEGUARDS, bundle.safeguards)):
+        if state.arrays:
+            (folder / name).write_bytes(safetensors.numpy.save(dict(state.arrays)))
+            files.append(folder / name)
+    changed = any(not structure.is_plain for structure in bundle.structures)
     facts = {
-        "schema": SCHEMA,
+        # What an older primase can read stays readable for it.
+        "schema": SCHEMA if changed else 1,
         "application": bundle.application,
         "task": dict(bundle.task),
         "configuration": dict(bundle.configuration),
         "encoder": bundle.encoder.facts,
         "calibration": dict(bundle.calibration),
+        **({"safeguards": bundle.safeguards.facts} if bundle.safeguards.facts else {}),
         "files": {path.name: _sha256(path) for path in files},
+        **({"structures": [structure.to_state() for structure in bundle.structures]} if changed else {}),
         **bundle.provenance,
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -140,23 +169,38 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         files: dict[str, str] = facts["files"]
         _check(folder, files.items())
-        arrays: dict[str, np.ndarray[Any, Any]] = {}
-        if ENCODER in files:
-            arrays = safetensors.numpy.load_file(folder / ENCODER)
-        members = [read_member(folder / name) for name in files if name.startswith("member-")]
-        known = {"schema", "application", "task", "configuration", "encoder", "calibration", "files"}
+        arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = {
+            name: safetensors.numpy.load_file(folder / name) for name in (ENCODER, SAFEGUARDS) if name in files
+        }
+        names = [name for name in files if name.startswith("member-")]
+        known = {"schema", "application", "task", "configuration", "encoder", "calibration", "files", "structures"}
+        known.add("safeguards")
         return Bundle(
             application=facts["application"],
             task=facts["task"],
             configuration=facts["configuration"],
-            encoder=EncoderState(facts["encoder"], arrays),
+            encoder=EncoderState(facts["encoder"], arrays.get(ENCODER, {})),
             calibration=facts["calibration"],
-            members=members,
+            members=[read_member(folder / name) for name in names],
+            structures=_structures(facts.get("structures"), names),
+            safeguards=EncoderState(facts.get("safeguards", {}), arrays.get(SAFEGUARDS, {})),
             provenance={name: value for name, value in facts.items() if name not in known},
         )
+    except safetensors.SafetensorError as error:
+        what = "a file of numbers of the bundle cannot be read"
+        raise BundleError(what, where=str(folder), got=str(error)) from None
     except (KeyError, AttributeError, TypeError) as error:
         what = "the bundle's description is incomplete"
         raise BundleError(what, where=str(folder / FACTS), got=f"no {error}") from None
+
+
+def _structures(edits: Sequence[Sequence[Mapping[str, Any]]] | None, names: Sequence[str]) -> list[Structure]:
+    """Tell in what each member differs from the network of the configuration."""
+    each = edits or [()] * len(names)
+    if len(each) != len(names):
+        message = f"structure of each of {len(names)} members"
+        raise KeyError(message)
+    return [Structure(tuple(own), name.endswith(ENDING)) for own, name in zip(each, names, strict=True)]
 
 
 def _check(folder: Path, files: Iterable[tuple[str, str]]) -> None:

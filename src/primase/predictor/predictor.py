@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 import numpy as np
@@ -14,11 +14,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from primase.data.encoding import Batch, Encoder, largest_batch
+from primase.data.encoding import Batch, EncodedInputs, Encoder, largest_batch
 from primase.data.examples import InputsT
 from primase.data.tasks import Task
 from primase.evaluation.conformal import Conformal
+from primase.evaluation.operating import OperatingPoint
 from primase.evaluation.per_label import AnyCalibrator
+from primase.predictor.safeguards import Safeguards
 
 Outputs = Float[np.ndarray, "examples outputs"]
 Score = Callable[[Batch, Tensor], Tensor]
@@ -35,12 +37,18 @@ class Predictor(Generic[InputsT]):
     calibrator
         Fitted on validation; turns what the networks say into probabilities that mean what they say, or values into
         intervals that hold the truth as often as they say.
+    safeguards
+        What stands beside the answers, and for which prevalence they are.
+    operating
+        From which calibrated probability on a label is predicted, where it is not the most probable one.
     """
 
     task: Task
     encoder: Encoder[InputsT]
     members: tuple[nn.Module, ...]
     calibrator: AnyCalibrator
+    safeguards: Safeguards = field(default_factory=Safeguards)
+    operating: OperatingPoint | None = None
 
     def outputs(self, inputs: InputsT) -> Outputs:
         """Compute what the networks say, before calibration.
@@ -53,7 +61,10 @@ class Predictor(Generic[InputsT]):
             The logarithm of the averaged probabilities; their log-odds, if multilabel; averaged values on the scale of
             the targets, where values are predicted.
         """
-        encoded = self.encoder.encode(inputs)
+        return self.outputs_of(self.encoder.encode(inputs))
+
+    def outputs_of(self, encoded: EncodedInputs) -> Outputs:
+        """Compute the same of inputs that are encoded already."""
         blocks = [np.empty((0, self.task.outputs), dtype=np.float32 if self.task.is_value else np.float64)]
         with self._evaluating(), torch.inference_mode():
             size = largest_batch(encoded)
@@ -64,13 +75,41 @@ class Predictor(Generic[InputsT]):
         return np.concatenate(blocks)
 
     def answers(self, inputs: InputsT) -> Outputs:
-        """Compute the calibrated probability of every label (rows sum to one, unless multilabel), or every value."""
-        return self.calibrator.answers(self.outputs(inputs))
+        """Compute the calibrated probability of every label (rows sum to one, unless multilabel), or every value.
+
+        Probabilities are corrected for the prevalence that was stated, where one was.
+        """
+        return self.corrected(self.calibrator.answers(self.outputs(inputs)))
+
+    def corrected(self, answers: Outputs) -> Outputs:
+        """Correct calibrated answers for the prevalence that was stated, where one was."""
+        prevalence = self.safeguards.prevalence
+        return answers if prevalence is None else prevalence.corrected(answers)
+
+    @property
+    def cuts(self) -> Sequence[float] | None:
+        """From which probability of :meth:`answers` on a label is predicted; None for the most probable one.
+
+        A stated prevalence moves the cuts with the probabilities, so that the same examples stay above them.
+        """
+        prevalence = self.safeguards.prevalence
+        if self.operating is None or prevalence is None:
+            return None if self.operating is None else self.operating.cuts
+        within = np.clip(self.operating.cuts, 0, 1)
+        corrected = prevalence.corrected(np.stack([1 - within, within], axis=1))[:, 1]
+        beyond = np.asarray(self.operating.cuts) > 1
+        return tuple(np.where(beyond, self.operating.cuts, corrected).tolist())
 
     def columns(self, answers: Outputs) -> pl.DataFrame:
-        """Lay answers out as a user reads them: values, and the intervals around them, on the scale of the files."""
+        """Lay answers out as a user reads them: values, and the intervals around them, on the scale of the files.
+
+        Parameters
+        ----------
+        answers
+            As :meth:`answers` gives them.
+        """
         if not self.task.is_value:
-            return self.task.prediction_columns(answers)
+            return self.task.prediction_columns(answers, self.cuts)
         tables = [self.task.value_columns("value", self.encoder.to_file(answers))]
         if isinstance(self.calibrator, Conformal):
             low, high = self.calibrator.bounds(answers)

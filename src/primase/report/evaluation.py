@@ -22,8 +22,15 @@ def evaluation_page(
     evaluation: Evaluation,
     findings: Sequence[Finding],
     version: str,
+    further: Sequence[Section] = (),
 ) -> str:
-    """Compose the report of an evaluation on new data as one HTML page."""
+    """Compose the report of an evaluation on new data as one HTML page.
+
+    Parameters
+    ----------
+    further
+        What else there is to tell, such as what a cut does on these data.
+    """
     names = headline_metrics(evaluation)
     columns = ["Examples", *(metric_title(name) for name in names)]
     rows = [["all", *(str(evaluation.test[name]) for name in names)]]
@@ -42,6 +49,7 @@ def evaluation_page(
         Section("How good it is on these data", blocks),
         *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
         *_of_values(evaluation),
+        *further,
         Section("The data", [BulletList(others)]),
     ]
     subtitle = [f"{metric_title(evaluation.task.main_metric)} {evaluation.main} on new data."]

@@ -49,9 +49,13 @@ def label_tiles(run: TrainingRun) -> KeyFigures:
     best, metrics = best_rival(evaluation)
     main = evaluation.task.main_metric
     accuracy, ece = (evaluation.test[evaluation.task.metric(name)] for name in ("accuracy", "ece"))
-    tiles = [
+    first = [
         KeyFigure("Accuracy", f"{accuracy.value:.3f}", bounds_text(accuracy)),
         KeyFigure(_main_name(run), f"{evaluation.main.value:.3f}", bounds_text(evaluation.main)),
+    ]
+    tiles = [
+        # Where positives are rare, one who never finds any is nearly always right.
+        *(reversed(first) if run.task.rare else first),
         *contrast_tiles(evaluation),
         KeyFigure("Best baseline", f"{metrics[main].value:.3f}", f"{metric_title(main)}, {best}"),
         KeyFigure("Calibration error", f"{ece.value:.3f}", bounds_text(ece)),

@@ -14,6 +14,7 @@ import polars as pl
 from primase.data.splits import Part
 from primase.data.tasks import Task
 from primase.evaluation.contrasts import AssessedContrast
+from primase.evaluation.gap import Gap
 from primase.report.card import ModelCard, render_card
 from primase.report.contrasts import contrast_sentences
 from primase.report.page import write_page
@@ -44,7 +45,7 @@ def write_records(folder: Path, run: TrainingRun) -> dict[str, Any]:
     members_table(run).write_parquet(folder / MEMBERS)
     predictions_table(run).write_parquet(folder / PREDICTIONS)
     if run.assessment.contrasts:
-        contrasts_table(run.task, run.assessment.contrasts).write_parquet(folder / CONTRASTS)
+        contrasts_table(run.task, run.assessment.contrasts, run.cuts).write_parquet(folder / CONTRASTS)
     if run.task.is_value:
         targets_table(run.assessment.evaluation).write_parquet(folder / TARGETS)
     write_page(folder / REPORT, training_page(run))
@@ -66,7 +67,9 @@ def metrics_of(run: TrainingRun) -> dict[str, Any]:
         "split": {"policy": run.partition.policy, "sizes": run.partition.sizes},
         **evaluation.to_state(),
         "intervals": evaluation.intervals,
+        **_train_figures(run.gap),
         **further,
+        **{remedy.name: dict(remedy.state) for remedy in run.remedies},
         "audit": [finding.to_state() for finding in run.findings],
         "seconds": {stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
         "peak_memory_mib": round(run.peak_memory_mib),
@@ -75,6 +78,12 @@ def metrics_of(run: TrainingRun) -> dict[str, Any]:
         "histories": [member.history for member in run.members],
         **({"phases": phases} if any(phases) else {}),
     }
+
+
+def _train_figures(gap: Gap | None) -> dict[str, Any]:
+    if gap is None:
+        return {}
+    return {"train": {name: figure.to_state() for name, figure in gap.train.items()}, "train_examples": gap.count}
 
 
 def members_table(run: TrainingRun) -> pl.DataFrame:
@@ -115,18 +124,22 @@ def predictions_table(run: TrainingRun) -> pl.DataFrame:
             }
         )
         targets = run.task.target_columns(run.truth_of(part))
-        columns = [known, targets, run.task.prediction_columns(found), *bounds_table(run, part)]
+        columns = [known, targets, run.task.prediction_columns(found, run.cuts), *bounds_table(run, part)]
         blocks.append(pl.concat(columns, how="horizontal"))
     return pl.concat(blocks)
 
 
-def contrasts_table(task: Task, contrasts: Sequence[AssessedContrast]) -> pl.DataFrame:
+def contrasts_table(
+    task: Task, contrasts: Sequence[AssessedContrast], cuts: Sequence[float] | None = None
+) -> pl.DataFrame:
     """List the calibrated predictions on the test asked in another way, from which its figures can be recomputed.
 
     Parameters
     ----------
     contrasts
         At least one.
+    cuts
+        From which probability on a label is predicted; None for the most probable one.
     """
     blocks = []
     for assessed in contrasts:
@@ -138,7 +151,7 @@ def contrasts_table(task: Task, contrasts: Sequence[AssessedContrast]) -> pl.Dat
                 "group": assessed.contrast.units.index.astype(np.int64),
             }
         )
-        targets, predictions = task.target_columns(examples.targets), task.prediction_columns(assessed.answers)
+        targets, predictions = task.target_columns(examples.targets), task.prediction_columns(assessed.answers, cuts)
         blocks.append(pl.concat([known, targets, predictions], how="horizontal"))
     return pl.concat(blocks)
 

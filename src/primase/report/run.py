@@ -13,7 +13,9 @@ from primase.data.examples import Examples
 from primase.data.splits import Part, Partition
 from primase.data.tasks import Task
 from primase.evaluation.assessment import Assessment
+from primase.evaluation.gap import Gap
 from primase.evaluation.intervals import Interval
+from primase.evaluation.operating import OperatingPoint
 from primase.report.sections import Section
 from primase.training.fitted import Fitted
 
@@ -69,6 +71,26 @@ class Insights:
         }
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What was done about a known weakness of deep networks, as far as it is to be told.
+
+    Parameters
+    ----------
+    name
+        Its key in ``metrics.json``.
+    state
+        What stands there.
+    sections
+        For the report.
+    """
+
+    name: str
+    state: Mapping[str, Any]
+    sections: Sequence[Section] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRun:
     """A finished training run, before it is written down.
@@ -89,6 +111,12 @@ class TrainingRun:
         What the answers are measured against, for validation and test; where a part is not there, its targets.
     scale
         On which scale values are, such as ``"log2(x + 1)"``; empty where there is nothing to say.
+    remedies
+        What was done beside the usual, on request.
+    operating
+        Where the line between no and yes is drawn, if not in the middle.
+    gap
+        How much better the network is on training examples, where that tells anything.
     """
 
     subject: Subject
@@ -109,6 +137,14 @@ class TrainingRun:
     version: str
     truth: Mapping[Part, np.ndarray[Any, Any]] = field(default_factory=dict)
     scale: str = ""
+    remedies: Sequence[Remedy] = ()
+    operating: OperatingPoint | None = None
+    gap: Gap | None = None
+
+    @property
+    def cuts(self) -> Sequence[float] | None:
+        """From which probability on a label is predicted; None for the most probable one."""
+        return None if self.operating is None else self.operating.cuts
 
     def truth_of(self, part: Part) -> np.ndarray[Any, Any]:
         """Return what the answers on a part are measured against."""

@@ -16,6 +16,7 @@ from primase.report.images import image_answer, image_counts, image_sections, im
 from primase.report.labels import label_answer, label_counts, label_sections, label_tiles
 from primase.report.page import render_page
 from primase.report.performance import best_rival, capitalised, comparison_section, lead, strongest_probes
+from primase.report.remedies import gap_warning
 from primase.report.run import TrainingRun
 from primase.report.sections import (
     Block,
@@ -45,6 +46,7 @@ def training_page(run: TrainingRun) -> str:
         *(contrast_section(evaluation, figures) for figures in evaluation.contrasts.values()),
         *told.sections(run),
         *run.insights.sections,
+        *(section for remedy in run.remedies for section in remedy.sections),
         _learning(run),
         _limits(run),
         _reproduce(run),
@@ -84,6 +86,7 @@ def _told(run: TrainingRun) -> _Told:
 def _result(run: TrainingRun) -> Section:
     evaluation = run.assessment.evaluation
     blocks: list[Block] = [_told(run).tiles(run), *_difference(run), *contrast_warnings(evaluation), *_gap(run)]
+    blocks += gap_warning(run.gap)
     return Section("The result", [*blocks, *_probes(run)])
 
 
@@ -190,7 +193,11 @@ def _phase(name: str, history: Sequence[Mapping[str, float]]) -> Table:
 
 def _seconds(run: TrainingRun) -> Table:
     rows = [[stage, f"{seconds:.1f}"] for stage, seconds in run.seconds.items()]
-    note = f"Most memory at any time: {run.peak_memory_mib:,.0f} MiB. Precision: {run.members[0].precision}."
+    parameters = sum(parameter.numel() for parameter in run.members[0].network.parameters())
+    note = (
+        f"Parameters of {'a' if len(run.members) > 1 else 'the'} network: {parameters:,}. Most memory at any time: "
+        f"{run.peak_memory_mib:,.0f} MiB. Precision: {run.members[0].precision}."
+    )
     return Table(["Stage", "Seconds"], rows, "Where the time went.", note)
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,24 @@ from primase.events import Listener, silent
 from primase.training.callbacks import AtomicCheckpoints, EpochEvents, EpochSeed
 from primase.training.configuration import TrainingConfiguration
 from primase.training.fitted import Fitted
-from primase.training.losses import Loss, loss_of, objective_of
-from primase.training.modules import VALIDATION_LOSS, BatchTransform, Objective, ParameterGroups, SupervisedModule
-from primase.training.sampling import GroupedBatches, OrderedBatches, ShuffledBatches
+from primase.training.losses import Loss, Penalty, loss_of, objective_of
+from primase.training.modules import (
+    VALIDATION_LOSS,
+    BatchTransform,
+    LearningObjective,
+    Objective,
+    ParameterGroups,
+    SupervisedModule,
+)
+from primase.training.regularisation import mixed_objective, without_confidence
+from primase.training.sampling import (
+    BalancedBatches,
+    GroupedBatches,
+    OrderedBatches,
+    ShuffledBatches,
+    drawn_of_each,
+    members_of_classes,
+)
 
 LAST = "last"
 BEST = "best"
@@ -55,6 +71,22 @@ class Course:
     listener: Listener = silent
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BalancedDraw:
+    """Let every class come equally often in training.
+
+    Parameters
+    ----------
+    classes
+        The class of each training example, below zero where it is not known.
+    down
+        Whether large classes are seen in part, and not small ones several times.
+    """
+
+    classes: Integer[np.ndarray, "examples"]
+    down: bool
+
+
 @dataclass(frozen=True, slots=True)
 class FitOptions:
     """What may be put in the place of the defaults of :func:`fit`: how the remedies reach into training.
@@ -64,17 +96,26 @@ class FitOptions:
     kind
         What is learned; it decides the loss where none is given.
     loss
-        Of logits, or values, and targets; that of the kind by default.
+        Of logits, or values, and targets; that of the kind by default. One that is a module learns with the network,
+        each network with a copy of its own, and is also what is measured on validation.
+    penalty
+        Of the network alone, such as of its weights, added to the loss.
     objective
         Of the network, a batch and its targets, in the place of the loss of its logits.
     criterion
         What is measured on validation, to stop and to choose by; the plain loss of the kind by default.
     groups
         A number per training example: the examples of a batch are all of one group.
+    draw
+        Lets every class come equally often.
     sampler
         Batches of training positions, with ``set_epoch``; shuffled by default.
     transform
         Changes a training batch before the network sees it.
+    confidence_penalty
+        By so much the entropy of the answers is multiplied and taken from the loss.
+    mixup
+        How strongly inputs are mixed with each other; 0 for not at all.
     parameters
         Parts the weights of the network into groups, each with its ``rate``, a share of the learning rate.
     then
@@ -88,11 +129,15 @@ class FitOptions:
 
     kind: TaskKind = "multiclass"
     loss: Loss | None = None
+    penalty: Penalty | None = None
     objective: Objective | None = None
     criterion: Objective | None = None
     groups: Integer[np.ndarray, "examples"] | None = None
+    draw: BalancedDraw | None = None
     sampler: Sampler[Any] | None = None
     transform: BatchTransform | None = None
+    confidence_penalty: float = 0.0
+    mixup: float = 0.0
     parameters: ParameterGroups | None = None
     then: Callable[[Fitted, Course], Fitted] | None = None
     callbacks: Sequence[lightning.Callback] = ()
@@ -119,16 +164,16 @@ def fit(
         same weights as a run that was never interrupted.
     """
     chosen = options or FitOptions()
-    sampler = chosen.sampler or _shuffled(len(train), configuration, seed, chosen.groups)
+    sampler = chosen.sampler or _drawn(len(train), configuration, seed, chosen)
     steps = configuration.epochs * len(sampler)  # type: ignore[arg-type]  # Sampler declares no __len__; ours have it
-    objective = chosen.objective or objective_of(chosen.loss or loss_of(chosen.kind, configuration.label_smoothing))
+    objective, criterion = training_objective(chosen, configuration)
     module = SupervisedModule(
         network,
         chosen.kind,
         objective,
         configuration,
         steps=steps,
-        criterion=chosen.criterion,
+        criterion=criterion,
         transform=chosen.transform,
         parameters=chosen.parameters,
     )
@@ -150,8 +195,25 @@ def fit(
         precision = str(trainer.precision)
         state = torch.load(folder / f"{BEST}.ckpt", weights_only=True, map_location="cpu")["state_dict"]
     prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    network.load_state_dict(own)
     return Fitted(network.cpu().eval(), events.history, events.best_epoch, precision)
+
+
+def training_objective(options: FitOptions, configuration: TrainingConfiguration) -> tuple[Objective, Objective | None]:
+    """Make what training makes small, and what is measured on validation if it is not the plain loss."""
+    if options.objective is not None:
+        return options.objective, options.criterion
+    own = deepcopy(options.loss) or loss_of(options.kind, configuration.label_smoothing)
+    loss = own
+    if options.confidence_penalty:
+        loss = without_confidence(options.kind, own, options.confidence_penalty)
+    objective = objective_of(loss, options.penalty)
+    if options.mixup:
+        objective = mixed_objective(loss, options.mixup, options.penalty)
+    if isinstance(own, nn.Module):
+        return LearningObjective(objective, own), objective_of(own)
+    return objective, options.criterion
 
 
 @contextmanager
@@ -202,11 +264,18 @@ def _was_over(checkpoint: Path, configuration: TrainingConfiguration, events: Ep
     return True
 
 
-def _shuffled(
-    examples: int, configuration: TrainingConfiguration, seed: int, groups: Integer[np.ndarray, "examples"] | None
-) -> Sampler[Any]:
+def _drawn(examples: int, configuration: TrainingConfiguration, seed: int, options: FitOptions) -> Sampler[Any]:
+    """Choose the order in which the examples are seen."""
+    if options.draw is not None:
+        least = STEPS_PER_EPOCH * SMALLEST_BATCH
+        sizes = [len(own) for own in members_of_classes(options.draw.classes)]
+        count = len(sizes) * drawn_of_each(sizes, down=options.draw.down, least=least)
+        size = _batch_size(count, configuration)
+        return BalancedBatches(options.draw.classes, size, seed, down=options.draw.down, least=least)
     size = _batch_size(examples, configuration)
-    return ShuffledBatches(examples, size, seed) if groups is None else GroupedBatches(groups, size, seed)
+    return (
+        ShuffledBatches(examples, size, seed) if options.groups is None else GroupedBatches(options.groups, size, seed)
+    )
 
 
 def _batch_size(examples: int, configuration: TrainingConfiguration) -> int:

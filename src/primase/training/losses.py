@@ -12,6 +12,7 @@ from torch.nn import functional
 from primase.data.tasks import IMAGE, MULTILABEL, VALUE_KINDS, TaskKind
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Penalty = Callable[[nn.Module], Tensor]
 
 _WITHOUT_LABELS: Final = VALUE_KINDS | {IMAGE}
 
@@ -82,10 +83,19 @@ def known_answers(targets: Tensor) -> int:
     return max(int(torch.count_nonzero(known)), 1)
 
 
-def objective_of(loss: Loss) -> Callable[[nn.Module, dict[str, Tensor], Tensor], Tensor]:
-    """Make the objective that most networks learn by: the loss between their logits and the targets."""
+def objective_of(
+    loss: Loss, penalty: Penalty | None = None
+) -> Callable[[nn.Module, dict[str, Tensor], Tensor], Tensor]:
+    """Make the objective that most networks learn by: the loss between their logits and the targets.
+
+    Parameters
+    ----------
+    penalty
+        Of the network alone, such as of its weights, added to the loss.
+    """
 
     def objective(network: nn.Module, inputs: dict[str, Tensor], targets: Tensor) -> Tensor:
-        return loss(network(**inputs), targets)
+        value = loss(network(**inputs), targets)
+        return value if penalty is None else value + penalty(network)
 
     return objective

@@ -20,11 +20,35 @@ ParameterGroups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
 
 VALIDATION_LOSS: Final = "validation_loss"
 TRAIN_LOSS: Final = "train_loss"
+LOSS_RATE: Final = 10.0
+"""So many times as fast as the network the weights of a loss learn, where it has any: they are to follow it closely."""
 
 
 def learning_parameters(network: nn.Module) -> list[dict[str, Any]]:
     """Gather all weights of a network that are not frozen, to learn alike."""
     return [{"params": [parameter for parameter in network.parameters() if parameter.requires_grad]}]
+
+
+@final
+class LearningObjective(nn.Module):
+    """An objective whose loss has weights of its own, which learn beside those of the network.
+
+    Parameters
+    ----------
+    objective
+        Of the network, the tensors of a batch and its targets.
+    loss
+        What it rests on.
+    """
+
+    def __init__(self, objective: Objective, loss: nn.Module) -> None:
+        super().__init__()
+        self.objective = objective
+        self.loss = loss
+
+    def forward(self, network: nn.Module, inputs: Batch, targets: Tensor) -> Tensor:
+        """Compute what training makes small."""
+        return self.objective(network, inputs, targets)
 
 
 @final
@@ -100,6 +124,8 @@ class SupervisedModule(lightning.LightningModule):
         """
         settings = self.configuration
         groups = [dict(group) for group in self.parameter_groups(self.network)]
+        if isinstance(self.objective, LearningObjective):
+            groups.append({"params": list(self.objective.parameters()), "rate": LOSS_RATE, "weight_decay": 0.0})
         rates = [settings.learning_rate * group.pop("rate", 1.0) for group in groups]
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate

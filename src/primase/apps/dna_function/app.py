@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from primase.apps.contract import Application
 from primase.apps.dna_function.sources import SOURCES
 from primase.apps.sequences.configuration import SequenceConfiguration
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.data.motif_sources import JASPAR
 from primase.training.configuration import TrainingConfiguration
 
@@ -46,7 +46,7 @@ class DnaNetworkSection(Section):
 
     preset: Preset = "small"
     """The sizes of the network where they are not said: small trains on two cores, danq is that of the paper."""
-    filters: tuple[PositiveInt, ...] | None = None
+    filters: tuple[PositiveInt, ...] | None = Field(default=None, json_schema_extra=size())
     """Filters of each convolution; by default 96,96, or 320 (danq)."""
     widths: tuple[PositiveInt, ...] | None = None
     """How many letters or places a filter of each convolution spans; by default 13,5, or 26 (danq)."""
@@ -56,14 +56,16 @@ class DnaNetworkSection(Section):
     """Keep the strongest of these places, or their mean."""
     residual_blocks: int = Field(default=0, ge=0)
     """Dilated blocks behind the convolutions, which widen the view."""
+    compact: bool = False
+    """Convolve each channel apart and then mix them, in all layers but the first: fewer weights."""
     recurrence: Literal["lstm", "gru", "none"] = "lstm"
     """The layer that reads places in their order, in both directions."""
-    units: int | None = Field(default=None, ge=1)
+    units: int | None = Field(default=None, ge=1, json_schema_extra=size())
     """Units of each direction of the recurrent layer; by default 48, or 320 (danq)."""
     head: Literal["flat", "global", "attention"] | None = None
     """Read all places in their order (flat, by default of danq), the strongest and the mean (global, by default of
     small), or means that the network weighs (attention)."""
-    hidden: int | None = Field(default=None, ge=0)
+    hidden: int | None = Field(default=None, ge=0, json_schema_extra=size())
     """Width of the dense layer, 0 for none; by default none, or 925 (danq)."""
     dropout: tuple[Share, Share] = (0.2, 0.5)
     """Shares set to zero in training, behind the convolutions and behind the recurrent layer."""

@@ -44,6 +44,8 @@ class DnaNetwork(nn.Module):
         Whether the strongest of these places counts, or their mean.
     residual_blocks
         Dilated blocks behind the convolutions, which widen the view of each place.
+    compact
+        Whether all convolutions but the first are depthwise-separable.
     normalise
         Whether the convolutions normalise by batch statistics; DanQ does not.
     padded
@@ -75,6 +77,7 @@ class DnaNetwork(nn.Module):
         pools: Sequence[int] = (13,),
         pooling: Pooling = "max",
         residual_blocks: int = 0,
+        compact: bool = False,
         normalise: bool = False,
         padded: bool = False,
         recurrence: Recurrence = "lstm",
@@ -93,6 +96,7 @@ class DnaNetwork(nn.Module):
             pools=pools,
             pooling=pooling,
             residual_blocks=residual_blocks,
+            compact=compact,
             normalise=normalise,
             padded=padded,
         )

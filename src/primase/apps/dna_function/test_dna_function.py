@@ -79,7 +79,7 @@ def test_layers_can_be_chosen(recurrence, head):
 def test_every_setting_of_the_network_is_used():
     changes = {"filters": (8, 8), "widths": (7, 3), "pools": (2, 2), "pooling": "average", "residual_blocks": 1}
     changes |= {"recurrence": "gru", "units": 8, "head": "flat", "hidden": 8, "dropout": (0.1, 0.1), "shift": 9}
-    changes |= {"both_strands": False, "preset": "danq"}
+    changes |= {"both_strands": False, "preset": "danq", "compact": True}
     assert changes.keys() == DnaNetworkSection.model_fields.keys()
     plain = network()
     for name, value in changes.items():

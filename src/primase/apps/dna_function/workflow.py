@@ -52,6 +52,7 @@ class DnaWorkflow(SequenceWorkflow[DnaConfiguration]):
             channels=channels,
             pooling=settings.pooling,
             residual_blocks=settings.residual_blocks,
+            compact=settings.compact,
             recurrence=settings.recurrence,
             dropout=settings.dropout,
             shift=settings.shift,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from primase.apps.contract import Application, Configuration
 from primase.apps.enzyme_identification.sources import SOURCES
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.data.words import DatasetWords, PairWords, SplitSection, TableWords, TargetWord, refuse_ambiguous_input
 from primase.training.configuration import TrainingConfiguration
 
@@ -45,7 +45,7 @@ class EnzymeSplit(SplitSection):
 class EnzymeNetwork(Section):
     """The dense network on domain vectors."""
 
-    hidden: tuple[int, ...] = Field(default=(256, 128), min_length=1)
+    hidden: tuple[PositiveInt, ...] = Field(default=(256, 128), min_length=1, json_schema_extra=size())
     """Widths of the layers; the first reads the sparse domain vector."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of hidden values set to zero in training."""
@@ -59,6 +59,9 @@ class EnzymeNetwork(Section):
 
 class EnzymeConfiguration(Configuration):
     """All settings of enzyme identification."""
+
+    inherited: ClassVar[frozenset[str]] = frozenset({"profiles"})
+    """How a model that starts from another finds domains: as that one does."""
 
     data: EnzymeData = EnzymeData()
     split: EnzymeSplit = EnzymeSplit()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from sklearn.preprocessing import QuantileTransformer
 
 from primase.apps.expression.profiles import BLOCK, Profiles
@@ -87,6 +87,12 @@ class Scaler:
         scale = np.where(constant | (scale == 0), 1.0, scale)
         center, scale, means = (one.astype(np.float32) for one in (center, scale, moments.means))
         return cls(method, center, scale, means, quantiles)
+
+    def only(self, rows: Integer[np.ndarray, "chosen"]) -> Scaler:
+        """Scale some of the genes alone, by position."""
+        return Scaler(
+            self.method, self.center[rows], self.scale[rows], self.means[rows], np.asarray(self.quantiles[:, rows])
+        )
 
     def scaled(self, values: Table, *, keep_missing: bool = False) -> Float[np.ndarray, "samples genes"]:
         """Scale values, float32; a missing one becomes the mean of training unless it is to stay missing (NaN)."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from primase.apps.expression.configuration import ExpressionConfiguration, ExpressionData
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.training.configuration import TrainingConfiguration
 
 Likelihood = Literal["zero-inflated", "gaussian", "squared", "bernoulli"]
@@ -29,7 +29,7 @@ class EmbeddingNetworkSection(Section):
     """So many genes are modelled, those that vary most in train (median absolute deviation, then variance)."""
     latent: int = Field(default=100, ge=1)
     """How many numbers describe a sample."""
-    hidden: tuple[PositiveInt, ...] = (512,)
+    hidden: tuple[PositiveInt, ...] = Field(default=(512,), json_schema_extra=size())
     """Widths of the layers between genes and latent numbers; the decoder has them in reverse. None, as in Tybalt, with
     an empty list."""
     likelihood: Literal["auto", "zero-inflated", "gaussian", "squared", "bernoulli"] = "auto"

@@ -180,11 +180,11 @@ class ExpressionVAE(nn.Module):
     def forward(self, values: Genes, **others: Tensor) -> Genes:
         """Reconstruct profiles from the means of their latent distributions, on the scale of the network."""
         mean, _ = self.embed(values, **others)
-        return self.decode(mean, self.known(others, len(values)))
+        return self.decode(mean, self.known(others, values.shape[0]))
 
     def embed(self, values: Genes, **others: Tensor) -> tuple[Latent, Latent]:
         """Return mean and logarithm of the variance of the latent distribution of each profile."""
-        mean, log_variance = self.encoder(values, self.known(others, len(values)))
+        mean, log_variance = self.encoder(values, self.known(others, values.shape[0]))
         return (mean + values @ self.axes.T if len(self.axes) else mean), log_variance
 
     def decode(self, latent: Latent, known: Float[Tensor, "batch conditions"]) -> Genes:

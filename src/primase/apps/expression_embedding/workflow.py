@@ -37,7 +37,7 @@ from primase.data.encoding import Encoder, EncoderState
 from primase.data.examples import Examples
 from primase.data.splits import Fractions, Part, Partition
 from primase.data.tasks import Task
-from primase.errors import InputError
+from primase.errors import ConfigurationError, InputError
 from primase.evaluation.baselines import Rival
 from primase.events import Listener
 from primase.predictor.predictor import Predictor
@@ -137,6 +137,18 @@ class EmbeddingWorkflow(ExpressionWorkflow[EmbeddingConfiguration]):
         known = tuple(name for name in labels if name in train.covariates)
         fitted = ProfileEncoder.fit(train.inputs, configuration.network, configuration.data.condition_column)
         return replace(fitted, label_columns=known)
+
+    def adopt_encoder(
+        self,
+        parent: Predictor[Profiles],
+        train: Examples[Profiles],
+        task: Task,
+        configuration: EmbeddingConfiguration,
+    ) -> ProfileEncoder:
+        """Refuse: which genes are modelled is chosen by how much they vary in the training samples."""
+        del parent, train, task, configuration
+        what = "an embedding is of the genes that vary in its own samples, and no other can start from it"
+        raise ConfigurationError(what, where="--from")
 
     def load_encoder(self, state: EncoderState) -> ProfileEncoder:
         """Read the encoder of a bundle."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -26,19 +27,33 @@ from primase.data.audit import Finding
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.errors import InputError
+from primase.predictor.bundle import read_facts
 
 TASK: Final = "regression"
 
 
-def question(train: Profiles, data: InferenceData, seed: int) -> Question:
+def question(train: Profiles, data: InferenceData, seed: int, *, parent: Path | None = None) -> Question:
     """Decide on the training part alone what is known of a sample, and what is asked.
+
+    Parameters
+    ----------
+    parent
+        The bundle of a model from which training starts: its landmarks are read, and its targets asked for unless
+        others are named.
 
     Raises
     ------
     InputError
-        If no landmark or no target is left.
+        If no landmark or no target is left, or one of that model is missing.
     """
-    landmarks, findings = _landmarks(train, data, seed)
+    inherited: list[str] | None = None
+    findings: list[Finding]
+    if parent is not None:
+        facts = read_facts(parent)
+        landmarks, findings = _all_landmarks(train, facts["encoder"]["landmarks"], where=str(parent)), []
+        inherited = facts["task"]["labels"]
+    else:
+        landmarks, findings = _landmarks(train, data, seed)
     findings += _constant_landmarks(train, landmarks)
     measured = frozenset(landmarks)
     candidates: Sequence[str] = [gene for gene in train.genes if gene not in measured]
@@ -46,6 +61,9 @@ def question(train: Profiles, data: InferenceData, seed: int) -> Question:
         candidates, found = present(
             read_gene_list(data.targets), train.genes, where=str(data.targets), role="genes to infer"
         )
+        findings.append(found)
+    elif inherited is not None:
+        candidates, found = present(inherited, train.genes, where=str(parent), role="genes to infer")
         findings.append(found)
     asked = choose_targets(
         train,
@@ -55,6 +73,14 @@ def question(train: Profiles, data: InferenceData, seed: int) -> Question:
         maximum_correlation=data.maximum_correlation,
     )
     return replace(asked, findings=(*findings, *asked.findings))
+
+
+def _all_landmarks(train: Profiles, names: Sequence[str], *, where: str) -> tuple[str, ...]:
+    there = frozenset(train.genes)
+    if lacking := [name for name in names if name not in there]:
+        what = f"{len(lacking):,} of the {len(names):,} landmarks of the model that it is to start from are missing"
+        raise InputError(what, where=f"--from {where}", got=f"without {shown(lacking)}", wanted="all of them")
+    return tuple(names)
 
 
 def _landmarks(train: Profiles, data: InferenceData, seed: int) -> tuple[tuple[str, ...], list[Finding]]:

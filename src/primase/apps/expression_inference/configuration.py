@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from primase.apps.contract import ValueRemediesSection
 from primase.apps.expression.configuration import ExpressionConfiguration, ExpressionData
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.training.configuration import TrainingConfiguration
 
 
@@ -39,7 +39,7 @@ class InferenceData(ExpressionData):
 class InferenceNetworkSection(Section):
     """The dense network from landmarks to targets."""
 
-    hidden: tuple[PositiveInt, ...] = Field(default=(1024, 1024), min_length=1)
+    hidden: tuple[PositiveInt, ...] = Field(default=(1024, 1024), min_length=1, json_schema_extra=size())
     """Widths of the layers between landmarks and targets."""
     activation: Literal["silu", "gelu", "relu", "tanh"] = "silu"
     """The curve behind each layer."""

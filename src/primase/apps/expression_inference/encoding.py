@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 import numpy as np
@@ -15,6 +16,7 @@ from primase.apps.expression.scaling import Scaler, ScalingMethod
 from primase.bio.expression import is_raw, to_file
 from primase.data.encoding import Batch, Encoder, EncoderState, Targets, Values
 from primase.data.examples import Examples, Indices
+from primase.errors import InputError
 from primase.evaluation.ridge import RidgePath, chosen_strengths
 
 LANDMARKS: Final = "landmarks"
@@ -153,6 +155,43 @@ class InferenceEncoder(Encoder[Profiles]):
             predictable=path.predictable().astype(np.float32),
             ridge=FittedRidge.fit(path, chosen_strengths(landmarks, targets, tolerance=SIMPLER)) if adds else None,
             bins=FittedBins.fit(targets, bins) if bins else None,
+        )
+
+    def adopted(self, train: Examples[Profiles], before: Sequence[str], after: Sequence[str]) -> InferenceEncoder:
+        """Read other samples as this encoder does, for a network that starts from the one that belongs to it.
+
+        Parameters
+        ----------
+        before, after
+            The targets of both. Where all are known already, their scale, their ridge regression and their bins stay:
+            that is what the other network adds to. Else all of that is fitted anew.
+        """
+        if is_raw(train.inputs.store) != self.raw:
+            what = "one of both data sets has raw values and the other their logarithms"
+            raise InputError(what, where="--from", advice="Give both on the same scale.")
+        method = self.outputs.method
+        place = {name: row for row, name in enumerate(before)}
+        known = all(name in place for name in after)
+        rows = np.array([place[name] for name in after], dtype=np.int64) if known else np.empty(0, dtype=np.int64)
+        outputs = self.outputs.only(rows) if known else Scaler.fit(train.targets, method)
+        targets = outputs.scaled(train.targets, keep_missing=True)
+        landmarks = self.inputs.scaled(train.inputs.only(self.landmarks).values())
+        path = RidgePath.fit(landmarks, targets)
+        ridge, bins = self.ridge, self.bins
+        if ridge is not None and known:
+            ridge = FittedRidge(ridge.weights[rows], ridge.intercept[rows])
+        elif ridge is not None:
+            ridge = FittedRidge.fit(path, chosen_strengths(landmarks, targets, tolerance=SIMPLER))
+        if bins is not None:
+            count = bins.centres.shape[1]
+            bins = FittedBins(bins.edges[rows], bins.centres[rows]) if known else FittedBins.fit(targets, count)
+        return replace(
+            self,
+            outputs=outputs,
+            samples=len(train),
+            predictable=path.predictable().astype(np.float32),
+            ridge=ridge,
+            bins=bins,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal, final
+from typing import ClassVar, Final, Literal, final
 
 import torch
 from jaxtyping import Float, Int
@@ -76,6 +76,9 @@ class InferenceNetwork(nn.Module):
     bins
         How targets are cut into bins, whose probabilities the network then learns; it says the mean over the bins.
     """
+
+    given: ClassVar[frozenset[str]] = frozenset({"linear", "edges", "centres"})
+    """What comes with the encoder, and is neither learned nor taken over from another network."""
 
     edges: Tensor
     centres: Tensor

@@ -54,7 +54,8 @@ class InferenceWorkflow(ExpressionWorkflow[InferenceConfiguration]):
         """Name or choose the landmarks, and ask for the other genes, as far as they vary in train."""
         del listener
         train = labelled.examples.inputs.take(partition.train)
-        asked = question(train, configuration.data, configuration.seed)
+        parent = configuration.training.from_model
+        asked = question(train, configuration.data, configuration.seed, parent=parent)
         examples, task = asked_of(labelled.examples, asked)
         return Labelled(examples, task, [*labelled.findings, *asked.findings])
 
@@ -103,6 +104,17 @@ class InferenceWorkflow(ExpressionWorkflow[InferenceConfiguration]):
             residual=settings.residual,
             bins=settings.bins if settings.loss == "bins" else 0,
         )
+
+    def adopt_encoder(
+        self,
+        parent: Predictor[Profiles],
+        train: Examples[Profiles],
+        task: Task,
+        configuration: InferenceConfiguration,
+    ) -> InferenceEncoder:
+        """Scale the landmarks as the other model does; the targets, too, unless others are asked for."""
+        del configuration
+        return inference_encoder(parent.encoder).adopted(train, parent.task.labels, task.labels)
 
     def load_encoder(self, state: EncoderState) -> InferenceEncoder:
         """Read the encoder of a bundle."""

@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from primase.apps.contract import RemediesSection
 from primase.apps.images.configuration import ImageConfiguration, ImageData
 from primase.configuration import Section
 from primase.training.configuration import TrainingConfiguration
@@ -125,16 +124,6 @@ class DiagnosisTraining(TrainingConfiguration):
     """Networks of each kind trained from different seeds, whose probabilities are averaged."""
 
 
-class DiagnosisRemedies(RemediesSection):
-    """What is done about probabilities, and where the line is drawn."""
-
-    operating_point: Literal["youden", "sensitivity", "specificity"] = "youden"
-    """What the cut between two answers is chosen for, on validation: the largest sum of sensitivity and specificity
-    (Youden), or at least --operating-rate of one of them. The report shows what it does on test."""
-    operating_rate: float = Field(default=0.95, gt=0, le=1)
-    """The sensitivity or specificity that the cut is to have."""
-
-
 class DiagnosisConfiguration(ImageConfiguration):
     """All settings of image diagnosis."""
 
@@ -142,7 +131,6 @@ class DiagnosisConfiguration(ImageConfiguration):
     network: DiagnosisNetworkSection = DiagnosisNetworkSection()
     augmentation: AugmentationSection = AugmentationSection()
     training: DiagnosisTraining = DiagnosisTraining()
-    remedies: DiagnosisRemedies = DiagnosisRemedies()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,10 @@ from primase.apps.image_diagnosis.configuration import Recipe
 from primase.apps.image_diagnosis.feature_cache import FeatureCache
 from primase.apps.image_diagnosis.model import FrozenFeatures
 from primase.apps.images.decoding import decoded
-from primase.apps.images.pictures import Pictures
+from primase.apps.images.pictures import Pictures, Preparation
 from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Indices
 from primase.data.fetch import cache_folder
-from primase.evaluation.operating import Aim
 from primase.events import Listener, Progress, silent
 from primase.nn.backbones import build_backbone
 
@@ -62,6 +61,17 @@ class Reading:
     intensity: str = "auto"
     keep_shape: bool = False
     standardise: bool = True
+
+    def preparation(self, size: int) -> Preparation:
+        """Say how images are brought to a size."""
+        return Preparation((size, size), self.colour, self.intensity, self.keep_shape)
+
+    @property
+    def preparations(self) -> list[Preparation]:
+        """All ways in which networks read images."""
+        sides = [self.image_size] if {"frozen", "fine-tune"} & set(self.recipes) else []
+        sides += [self.small_size] if "scratch" in self.recipes else []
+        return [self.preparation(side) for side in dict.fromkeys(sides)]
 
     def images(self, pictures: Pictures, listener: Listener = silent, *, size: int = 0) -> UInt8[np.ndarray, "..."]:
         """Decode pictures, shape (images, 1 or 3, height, width)."""
@@ -151,8 +161,6 @@ class DiagnosisEncoder(Encoder[Pictures]):
     ) -> None:
         self.reading, self.backbone = reading, backbone
         self.frozen, self.scale, self.weights = frozen, scale, weights
-        self.aim = Aim()
-        """What the cut between two answers is chosen for, where the network is trained."""
         self._cache = None if frozen is None or cache is None else FeatureCache(self._named(cache), frozen.size)
 
     def fit(self, train: Pictures, listener: Listener = silent) -> Self:

@@ -17,8 +17,7 @@ from primase.apps.image_diagnosis.model import FrozenNetwork, ImageNetwork
 from primase.data.tasks import Task
 from primase.nn.freezing import parameter_groups
 from primase.training.fit import FitOptions
-from primase.training.losses import Loss
-from primase.training.modules import Objective
+from primase.training.losses import Loss, Penalty, objective_of
 
 MOST_WEIGHT: Final = 10.0
 """So much more or less than another class a rare one may count: one of two images must not decide everything."""
@@ -40,9 +39,9 @@ def fit_options(task: Task, targets: Shaped[np.ndarray, "examples *labels"], own
     network, training = own.network, own.training
     weights = class_weights(task, targets) if network.balance else None
     loss = weighted_loss(task, weights, training.label_smoothing)
-    criterion = _plain(weighted_loss(task, weights, 0.0))
+    criterion = objective_of(weighted_loss(task, weights, 0.0))
     if network.recipe == "frozen":
-        return FitOptions(kind=task.kind, objective=_penalised(loss, network.penalty, task), criterion=criterion)
+        return FitOptions(kind=task.kind, loss=loss, penalty=ridge_penalty(network.penalty, task), criterion=criterion)
     slow = network.recipe == "fine-tune" and network.backbone in _DEPTHWISE
     exact = slow and training.precision == "auto" and (training.device == "cpu" or not torch.cuda.is_available())
     options: dict[str, Any] = {"trainer": {"precision": "32-true"}} if exact else {}
@@ -50,7 +49,7 @@ def fit_options(task: Task, targets: Shaped[np.ndarray, "examples *labels"], own
         decay = network.rate_decay
         options["parameters"] = lambda module: _groups(module, decay)
     return FitOptions(
-        kind=task.kind, objective=_plain(loss), criterion=criterion, transform=augmentation(own.augmentation), **options
+        kind=task.kind, loss=loss, criterion=criterion, transform=augmentation(own.augmentation), **options
     )
 
 
@@ -101,23 +100,18 @@ def augmentation(section: AugmentationSection) -> Augmentation | None:
     return augmented if augmented.moves or augmented.brightness else None
 
 
-def _plain(loss: Loss) -> Objective:
-    def objective(network: nn.Module, inputs: Mapping[str, Tensor], targets: Tensor) -> Tensor:
-        return loss(network(**inputs), targets)
-
-    return objective
-
-
-def _penalised(loss: Loss, penalty: float, task: Task) -> Objective:
-    """Add a ridge penalty, as of logistic regression: half of it times the sum of the squared weights."""
+def ridge_penalty(penalty: float, task: Task) -> Penalty:
+    """Make a ridge penalty, as of logistic regression: half of it times the sum of the squared weights."""
     # Two outputs of a softmax share what a logistic regression has in one: half of it each.
     strength = penalty / 2 if task.is_multilabel else penalty
 
-    def objective(network: nn.Module, inputs: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+    def squares(network: nn.Module) -> Tensor:
         assert isinstance(network, FrozenNetwork)
-        return loss(network(**inputs), targets) + strength * network.answer.weight.square().sum()
+        # A compressed network may answer by two layers.
+        matrices = [weight for weight in network.answer.parameters() if weight.ndim > 1]
+        return strength * torch.stack([weight.square().sum() for weight in matrices]).sum()
 
-    return objective
+    return squares
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -10,17 +10,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from primase.apps.image_diagnosis.explaining import Heatmaps, heatmaps
-from primase.apps.image_diagnosis.transfer import Cut, Transfer
+from primase.apps.image_diagnosis.transfer import Transfer
 from primase.apps.images.pictures import Pictures
 from primase.data.examples import Examples, evenly_spread
 from primase.data.tasks import Task
 from primase.evaluation.metrics import metric_title
-from primase.evaluation.operating import differ
+from primase.evaluation.rates import differ
 from primase.events import Listener, silent
 from primase.predictor.predictor import Predictor
 from primase.report.checks import self_check
 from primase.report.figures.overlay import overlaid
 from primase.report.figures.paired import PairedScore, paired
+from primase.report.remedies import cuts_table
 from primase.report.sections import Block, Callout, Paragraph, PictureGrid, PictureRow, Section, Table
 
 MOST_COMPARED: Final = 200
@@ -77,7 +78,9 @@ def transfer_section(transfer: Transfer) -> Section:
         "sensitivity and specificity was chosen on validation."
     )
     figure = paired(scores, names=("validation", "test"), metric="value", chance=None, caption=caption)
-    blocks = [_verdict(lost, transfer), *_frequencies(transfer), *_cuts(transfer.cuts), table, figure]
+    # What predictions follow is shown in a section of its own.
+    cuts = [] if transfer.is_followed else cuts_table(transfer.aim, transfer.cuts, is_followed=False)
+    blocks = [_verdict(lost, transfer), *_frequencies(transfer), *cuts, table, figure]
     return Section("Does it hold on test?", blocks)
 
 
@@ -117,19 +120,6 @@ def _verdict(lost: Sequence[str], transfer: Transfer) -> Callout:
         "the cut anew on images from there."
     )
     return Callout("warning", "What was chosen on validation does not hold on test", text)
-
-
-def _cuts(cuts: Sequence[Cut]) -> list[Block]:
-    if not cuts:
-        return []
-    rows = [
-        [cut.label, f"{cut.cut:.3f}", part, *(str(rates[name]) for name in ("sensitivity", "specificity"))]
-        for cut in cuts
-        for part, rates in (("validation", cut.validation), ("test", cut.test))
-    ]
-    header = ["Label", "Cut", "Part", "Sensitivity", "Specificity"]
-    note = "Called positive is what has a calibrated probability of at least the cut."
-    return [Table(header, rows, f"The operating point: chosen on validation for {cuts[0].aim}.", note)]
 
 
 @final

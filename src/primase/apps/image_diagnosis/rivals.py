@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from sklearn.ensemble import RandomForestClassifier
 
 from primase.apps.images.decoding import decoded
-from primase.apps.images.pictures import Pictures
+from primase.apps.images.pictures import Pictures, Preparation
 from primase.data.examples import Examples
 from primase.evaluation.baselines import Baseline, logistic_regression_baseline, majority_baseline
 from primase.evaluation.models import BaselineModel, Classifier, LabelledFeatures
@@ -22,9 +22,12 @@ THUMBNAIL: Final = 28
 TREES: Final = 200
 
 
+PREPARATION: Final = Preparation((THUMBNAIL, THUMBNAIL), colour=False)
+
+
 def thumbnails(examples: Examples[Pictures]) -> Float32[np.ndarray, "images pixels"]:
     """Shrink images to 28 x 28 grey levels, a column each, from 0 to 1."""
-    small = decoded(examples.inputs, (THUMBNAIL, THUMBNAIL), colour=False)
+    small = decoded(examples.inputs, PREPARATION.size, colour=PREPARATION.colour)
     return (small.reshape(len(small), THUMBNAIL * THUMBNAIL) / 255).astype(np.float32)
 
 

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import threading
+from collections import Counter
 
 import numpy as np
 import polars as pl
@@ -15,12 +17,12 @@ from primase.apps.image_diagnosis.pages import transfer_section
 from primase.apps.image_diagnosis.radiographs import SIDE, draw, drawn_lungs
 from primase.apps.image_diagnosis.simulator import FOLDER, simulate
 from primase.apps.image_diagnosis.transfer import compare_parts
-from primase.apps.images.pictures import Pictures
+from primase.apps.images.pictures import FilePictures, Pictures
 from primase.bio.images import read_image
 from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
-from primase.evaluation.operating import Aim
+from primase.evaluation.operating import Aim, OperatingPoint
 from primase.nn.backbones import build_backbone
 from primase.report.page import render_page
 
@@ -159,6 +161,29 @@ def test_weights_of_another_network_are_refused(simulated, weights, tmp_path):
         primase.train(APP.name, images=simulated[0] / FOLDER, out=tmp_path / "n", backbone="small-resnet")
 
 
+def test_each_image_is_decoded_once_for_training_and_judging(simulated, weights, tmp_path, monkeypatch):
+    counts: Counter[str] = Counter()
+    lock, original = threading.Lock(), FilePictures.pixels
+
+    def counted(self, row):
+        with lock:
+            counts[self.paths[row].name] += 1
+        return original(self, row)
+
+    monkeypatch.setattr(FilePictures, "pixels", counted)
+    settings = {**QUICK, "recipe": "ensemble", "epochs": 1, "weights": str(weights)}
+    run = primase.train(APP.name, images=simulated[0] / FOLDER, out=tmp_path / "m", **settings)
+    assert len(counts) == 80
+    assert set(counts.values()) == {1}
+    counts.clear()
+    run.model.evaluate(images=simulated[0] / FOLDER, out=tmp_path / "judged")
+    assert set(counts.values()) == {1}
+    counts.clear()
+    run.model.predict(simulated[0] / FOLDER / "clear")
+    assert len(counts) == 40
+    assert set(counts.values()) == {1}
+
+
 # Does it hold on test?
 
 
@@ -183,7 +208,7 @@ def test_a_shift_between_validation_and_test_is_noticed(offset, holds):
     task, targets = Task("binary", ("no", "yes")), np.arange(400) % 2
     parts = part(targets), part(targets)
     answers = probabilities(targets, 1.5, 0.0, 0), probabilities(targets, 1.5, offset, 1)
-    transfer = compare_parts(task, parts, answers, Aim("sensitivity", 0.9))
+    transfer = compare_parts(task, parts, answers, OperatingPoint(Aim("sensitivity", 0.9), ("b",), (0.5,), ({},)))
     (cut,) = transfer.cuts
     assert cut.validation["sensitivity"].value >= 0.9
     verdict = transfer_section(transfer).blocks[0]
@@ -194,7 +219,7 @@ def test_a_shift_between_validation_and_test_is_noticed(offset, holds):
 def test_several_labels_have_a_cut_each():
     task, targets = Task("multilabel", ("a", "b")), np.stack([np.arange(100) % 2, np.arange(100) % 3 == 0], axis=1) * 1
     answers = np.clip(targets * 0.6 + np.random.default_rng(0).uniform(0, 0.4, targets.shape), 0, 1)
-    transfer = compare_parts(task, (part(targets), part(targets)), (answers, answers), Aim())
+    transfer = compare_parts(task, (part(targets), part(targets)), (answers, answers))
     assert [cut.label for cut in transfer.cuts] == ["a", "b"]
     assert all(cut.test["sensitivity"].value == 1 for cut in transfer.cuts)
 
@@ -216,12 +241,12 @@ def test_a_report_says_where_probabilities_are_no_frequencies():
     part = Examples(np.arange(400).astype(str).astype(object), pictures, targets)
     task = Task("binary", ("no", "ill"))
     said = np.clip(0.5 + 0.3 * (targets - 0.5) + generator.normal(0, 0.05, 400), 0.01, 0.99)
-    balanced = compare_parts(task, (part, part), (np.stack([1 - said, said], axis=1),) * 2, Aim("youden", 0.9))
+    balanced = compare_parts(task, (part, part), (np.stack([1 - said, said], axis=1),) * 2)
     mean, share = balanced.frequencies["ill"]
     assert share == pytest.approx(0.1)
     assert mean == pytest.approx(said.mean())
     page = render_page("", "", [transfer_section(balanced)], version="0")
     assert "Probabilities are not frequencies" in page
     fair = np.where(targets == 1, 0.9, 0.1 / 9)
-    honest = compare_parts(task, (part, part), (np.stack([1 - fair, fair], axis=1),) * 2, Aim("youden", 0.9))
+    honest = compare_parts(task, (part, part), (np.stack([1 - fair, fair], axis=1),) * 2)
     assert "Probabilities are not frequencies" not in render_page("", "", [transfer_section(honest)], version="0")

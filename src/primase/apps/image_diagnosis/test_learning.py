@@ -6,11 +6,19 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from primase.apps.image_diagnosis.configuration import DiagnosisConfiguration, recipes_of, settled
-from primase.apps.image_diagnosis.learning import augmentation, class_weights, fit_options, weighted_loss
+from primase.apps.image_diagnosis.learning import (
+    augmentation,
+    class_weights,
+    fit_options,
+    ridge_penalty,
+    weighted_loss,
+)
 from primase.apps.image_diagnosis.model import FrozenNetwork
 from primase.configuration import configure
 from primase.data.tasks import Task
 from primase.errors import ConfigurationError
+from primase.nn.structure import apply_edit
+from primase.training.losses import objective_of
 
 BINARY = Task("binary", ("no", "yes"))
 
@@ -21,7 +29,8 @@ def test_the_frozen_recipe_is_logistic_regression(balance):
     targets = (np.arange(200) % 4 == 0).astype(np.int64)
     features = generator.normal(size=(200, 6)) + targets[:, None] * 0.8
     own = settled(configure(DiagnosisConfiguration, {"penalty": 0.2, "balance": balance}), "frozen")
-    objective = fit_options(BINARY, targets, own).objective
+    options = fit_options(BINARY, targets, own)
+    objective = objective_of(options.loss, options.penalty)
     network = FrozenNetwork(6, 2).double()
     optimizer = torch.optim.LBFGS(network.parameters(), max_iter=300, line_search_fn="strong_wolfe")
     batch = {"features": torch.from_numpy(features)}
@@ -88,3 +97,15 @@ def test_weights_are_a_file_or_a_name(tmp_path, monkeypatch):
     assert configure(DiagnosisConfiguration, {"weights": "resnet50"}).network.weights == "resnet50"
     with pytest.raises(ConfigurationError, match="leave --weights out"):
         configure(DiagnosisConfiguration, {"weights": "resnet50", "recipe": "scratch"})
+
+
+def test_the_penalty_holds_the_weights_of_a_compressed_network_too():
+    network, task = FrozenNetwork(6, 2), Task("binary", ("no", "yes"))
+    torch.nn.init.normal_(network.answer.weight)
+    torch.nn.init.normal_(network.answer.bias)
+    found = ridge_penalty(0.5, task)(network)
+    assert torch.equal(found, 0.5 * network.answer.weight.square().sum())
+    apply_edit(network, {"edit": "factorise", "layer": "answer", "rank": 1})
+    first, second = network.answer.first.weight, network.answer.second.weight
+    expected = 0.5 * (first.square().sum() + second.square().sum())
+    assert torch.isclose(ridge_penalty(0.5, task)(network), expected)

@@ -14,34 +14,10 @@ from primase.data.examples import Examples
 from primase.data.tasks import Task
 from primase.evaluation.intervals import Interval, Units
 from primase.evaluation.metrics import evaluate
-from primase.evaluation.operating import Aim, choose_cut, rates_at
+from primase.evaluation.operating import Aim, JudgedCut, OperatingPoint, choose_cut
+from primase.evaluation.rates import rates_at
 
 Answers = Float[np.ndarray, "examples labels"]
-Rates = Mapping[str, Interval]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A cut for one label against the rest, and what it does.
-
-    Parameters
-    ----------
-    label
-        What is positive.
-    aim
-        What it was chosen for, on validation.
-    cut
-        From which calibrated probability on an image is called positive.
-    validation, test
-        Sensitivity, specificity and accuracy.
-    """
-
-    label: str
-    aim: Aim
-    cut: float
-    validation: Rates
-    test: Rates
 
 
 @final
@@ -51,12 +27,18 @@ class Transfer:
 
     Parameters
     ----------
+    aim
+        What the cuts were chosen for.
+    is_followed
+        Whether predictions follow them.
     frequencies
         Per label the mean of its calibrated probabilities on validation, and the share of images there that have it.
     """
 
     figures: Mapping[str, tuple[Interval, Interval]]
-    cuts: tuple[Cut, ...] = field(default_factory=tuple)
+    cuts: tuple[JudgedCut, ...] = ()
+    aim: Aim = field(default_factory=Aim)
+    is_followed: bool = False
     frequencies: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_figures(self) -> dict[str, dict[str, Interval]]:
@@ -76,7 +58,7 @@ def compare_parts(
     task: Task,
     parts: tuple[Examples[Pictures], Examples[Pictures]],
     answers: tuple[Answers, Answers],
-    aim: Aim,
+    operating: OperatingPoint | None = None,
 ) -> Transfer:
     """Measure validation and test in the same way, and choose a cut on the first alone.
 
@@ -86,7 +68,11 @@ def compare_parts(
         Validation and test.
     answers
         Calibrated probabilities of both.
+    operating
+        Where the model draws the line; None where it predicts the most probable answer. The cuts that are looked at are
+        then those with the largest sum of sensitivity and specificity, of each class against the others.
     """
+    aim = Aim() if operating is None else operating.aim
     both = [evaluate(task, part.targets, own, units=units_of(part)) for part, own in zip(parts, answers, strict=True)]
     names = [task.metric(name) for name in ("auroc", "accuracy", "ece")]
     if task.kind == "multiclass":
@@ -96,7 +82,7 @@ def compare_parts(
     if task.kind == "binary" and cuts:
         (cut,) = cuts
         figures |= {name: (cut.validation[name], cut.test[name]) for name in ("sensitivity", "specificity")}
-    return Transfer(figures, cuts, _frequencies(task, parts[0], answers[0]))
+    return Transfer(figures, cuts, aim, operating is not None, _frequencies(task, parts[0], answers[0]))
 
 
 def _frequencies(task: Task, part: Examples[Pictures], answers: Answers) -> dict[str, tuple[float, float]]:
@@ -112,7 +98,7 @@ def _frequencies(task: Task, part: Examples[Pictures], answers: Answers) -> dict
 
 def _cuts(
     task: Task, parts: tuple[Examples[Pictures], Examples[Pictures]], answers: tuple[Answers, Answers], aim: Aim
-) -> list[Cut]:
+) -> list[JudgedCut]:
     cuts = []
     for number in [1] if task.kind == "binary" else range(task.outputs):
         truth = [_yes_or_no(task, part.targets, number) for part in parts]
@@ -123,7 +109,7 @@ def _cuts(
             rates_at(cut, own, answer[:, number], units=units_of(part))
             for own, answer, part in zip(truth, answers, parts, strict=True)
         ]
-        cuts.append(Cut(task.labels[number], aim, cut, rates[0], rates[1]))
+        cuts.append(JudgedCut(task.labels[number], cut, rates[0], rates[1]))
     return cuts
 
 

@@ -21,22 +21,24 @@ from primase.apps.image_diagnosis.kinds import figures_of_kinds, kinds_section
 from primase.apps.image_diagnosis.learning import fit_options
 from primase.apps.image_diagnosis.model import FrozenFeatures, FrozenNetwork, ImageNetwork
 from primase.apps.image_diagnosis.overlays import write_overlays
-from primase.apps.image_diagnosis.rivals import baselines
+from primase.apps.image_diagnosis.rivals import PREPARATION, baselines
 from primase.apps.image_diagnosis.simulator import simulate
+from primase.apps.image_diagnosis.subgroups import left_out, subgroups
 from primase.apps.image_diagnosis.transfer import compare_parts
 from primase.apps.images.pictures import Pictures
 from primase.apps.images.probes import image_probes
-from primase.apps.images.reading import read_pictures, stream_pictures
+from primase.apps.images.reading import Preparing, read_pictures
+from primase.apps.images.streaming import stream_pictures
 from primase.apps.images.workflow import ImageWorkflow
 from primase.apps.workflow import Explanation, Labelled, Simulated
+from primase.data.audit import Finding
 from primase.data.encoding import Encoder, EncoderState, SupervisedBatches
 from primase.data.examples import Examples, evenly_spread
-from primase.data.splits import Part
+from primase.data.splits import Part, Partition
 from primase.data.tasks import Task
 from primase.data.weight_sources import fetch_weights
 from primase.errors import ConfigurationError
 from primase.evaluation.baselines import Baseline
-from primase.evaluation.operating import Aim
 from primase.evaluation.probes import Probe
 from primase.events import Listener, silent
 from primase.nn.backbones import Backbone, build_backbone
@@ -56,8 +58,6 @@ SMALLEST: Final = 28
 LARGEST_SMALL: Final = 64
 """The small network reads images of their own size within these."""
 
-LEAST_SUBGROUP: Final = 20
-MOST_SUBGROUPS: Final = 12
 _LOOKED_AT: Final = 1000
 
 
@@ -66,18 +66,25 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
     """Images to a network of photographs to a diagnosis: section 3.5 of the paper."""
 
     def read(self, configuration: DiagnosisConfiguration, task: Task | None, listener: Listener) -> Labelled[Pictures]:
-        """Read images and their labels."""
-        read = read_pictures(configuration.data, listener, DATASETS, labelled=True, least_size=LEAST_PIXELS)
-        answers = read.answers(task)
-        return Labelled(read.examples(answers.targets), answers.task, read.findings)
+        """Read images and their labels; as they are decoded, they are brought to all sizes that training needs."""
+        return _read(
+            configuration, task, listener, lambda train: [*_reading(configuration, train).preparations, PREPARATION]
+        )
+
+    def read_new(
+        self, configuration: DiagnosisConfiguration, predictor: Predictor[Pictures], listener: Listener
+    ) -> Labelled[Pictures]:
+        """Read images and their labels, as a trained model needs them."""
+        reading = diagnosis_encoder(predictor.encoder).reading
+        return _read(configuration, predictor.task, listener, lambda _: reading.preparations)
 
     def stream(
         self, path: Path, configuration: DiagnosisConfiguration, encoder: Encoder[Pictures], listener: Listener
     ) -> Iterator[Examples[Pictures]]:
         """Read images block by block; with them travels how they are to be explained."""
-        del encoder
-        method = configuration.data.explanation
-        for block in stream_pictures(path, configuration.data, listener, least_size=LEAST_PIXELS):
+        method, data = configuration.data.explanation, configuration.data
+        preparations = diagnosis_encoder(encoder).reading.preparations
+        for block in stream_pictures(path, data, listener, least_size=LEAST_PIXELS, preparations=preparations):
             asked = np.full(len(block), method, dtype=object)
             yield replace(block, covariates={**block.covariates, ASKED: asked})
 
@@ -85,16 +92,8 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
         self, train: Examples[Pictures], configuration: DiagnosisConfiguration, listener: Listener = silent
     ) -> DiagnosisEncoder:
         """Choose sizes by the training images, and scale the features of the frozen network by them."""
-        network, recipes = configuration.network, recipes_of(configuration)
-        reading = Reading(
-            recipes=recipes,
-            image_size=network.image_size,
-            small_size=network.small_size or _own_size(train.inputs),
-            colour=_has_colour(train.inputs),
-            intensity=configuration.data.intensity,
-            keep_shape=network.keep_shape,
-            standardise=network.standardise,
-        )
+        network, reading = configuration.network, _reading(configuration, train.inputs)
+        recipes = reading.recipes
         backbone = _pretrained(configuration, listener) if {"frozen", "fine-tune"} & set(recipes) else None
         weights = None
         if backbone is not None and "fine-tune" in recipes:
@@ -106,7 +105,6 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
             frozen = FrozenFeatures(backbone, network.depths, standardise=network.standardise)
         cache = features_folder() if network.cache_features else None
         encoder = DiagnosisEncoder(reading, network.backbone, frozen=frozen, weights=weights, cache=cache)
-        encoder.aim = Aim(configuration.remedies.operating_point, configuration.remedies.operating_rate)
         return encoder.fit(train.inputs, listener)
 
     def learned_from(
@@ -168,17 +166,21 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
         return image_probes(train)
 
     def subsets(self, test: Examples[Pictures], encoder: Encoder[Pictures]) -> Mapping[str, Bool[np.ndarray, "tested"]]:
-        """Look apart at groups of patients, by every column with few different words."""
+        """Look apart at subgroups, by every column with few different words."""
         del encoder
-        found: dict[str, Bool[np.ndarray, "tested"]] = {}
-        for name, column in test.covariates.items():
-            words, counts = np.unique(column.astype(str), return_counts=True)
-            if not 1 < len(words) <= MOST_SUBGROUPS:
-                continue
-            for word, count in zip(words.tolist(), counts.tolist(), strict=True):
-                if word and count >= LEAST_SUBGROUP:
-                    found[f"{name}: {word}"] = column.astype(str) == word
-        return found
+        return subgroups(test)
+
+    def audit(
+        self,
+        labelled: Labelled[Pictures],
+        configuration: DiagnosisConfiguration,
+        partition: Partition | None,
+        listener: Listener,
+    ) -> list[Finding]:
+        """Look for what is odd in images, and say of which subgroups no figures are given."""
+        test = labelled.examples if partition is None else labelled.examples.take(partition.test)
+        found = super().audit(labelled, configuration, partition, listener)
+        return [*found, *left_out(test, configuration.data.label_column)]
 
     def explain(self, predictor: Predictor[Pictures], examples: Examples[Pictures], listener: Listener) -> Explanation:
         """Show where in each image what speaks for its diagnosis lies."""
@@ -199,8 +201,7 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
         """Say whether what was chosen on validation holds on test, and show where the network looks."""
         validation, test = parts["validation"], parts["test"]
         answers = predictor.answers(validation.inputs), predictor.answers(test.inputs)
-        aim = diagnosis_encoder(predictor.encoder).aim
-        transfer = compare_parts(predictor.task, (validation, test), answers, aim)
+        transfer = compare_parts(predictor.task, (validation, test), answers, predictor.operating)
         shown = pages.pictures_section(predictor, test, answers[1], listener)
         recipes = diagnosis_encoder(predictor.encoder).reading.recipes
         kinds = figures_of_kinds(predictor, recipes, test)
@@ -211,6 +212,36 @@ class DiagnosisWorkflow(ImageWorkflow[DiagnosisConfiguration]):
     def simulate(self, folder: Path, count: int, seed: int) -> Simulated:
         """Draw radiographs in which an opacity is planted."""
         return simulate(folder, count, seed, lungs_at_hand())
+
+
+def _read(
+    configuration: DiagnosisConfiguration, task: Task | None, listener: Listener, preparing: Preparing
+) -> Labelled[Pictures]:
+    read = read_pictures(
+        configuration.data,
+        listener,
+        DATASETS,
+        labelled=True,
+        least_size=LEAST_PIXELS,
+        preparing=preparing,
+        trained=task is not None,
+    )
+    answers = read.answers(task)
+    return Labelled(read.examples(answers.targets), answers.task, read.findings)
+
+
+def _reading(configuration: DiagnosisConfiguration, train: Pictures) -> Reading:
+    """Choose sizes and colour by the headers of images."""
+    network = configuration.network
+    return Reading(
+        recipes=recipes_of(configuration),
+        image_size=network.image_size,
+        small_size=network.small_size or _own_size(train),
+        colour=_has_colour(train),
+        intensity=configuration.data.intensity,
+        keep_shape=network.keep_shape,
+        standardise=network.standardise,
+    )
 
 
 def _pretrained(configuration: DiagnosisConfiguration, listener: Listener) -> Backbone:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from primase.apps.contract import Configuration
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.data.words import DatasetWords, GraphWords, SplitSection, refuse_ambiguous_input
 from primase.training.configuration import TrainingConfiguration
 
@@ -65,7 +65,7 @@ class GraphNetwork(Section):
 
     encoder: Literal["gcn", "sage", "gat", "propagation"] = "gcn"
     """How a protein hears from its neighbours: graph convolution, GraphSAGE, attention, or averages without weights."""
-    hidden: tuple[int, ...] = Field(default=(128, 128), min_length=1)
+    hidden: tuple[PositiveInt, ...] = Field(default=(128, 128), min_length=1, json_schema_extra=size())
     """Widths of the layers; the last is the size of the embedding."""
     spectral: int = Field(default=256, ge=0)
     """Coordinates of each protein along so many main axes of the graph (eigenvectors), as input; 0 for none."""

@@ -49,6 +49,7 @@ from primase.data.encoding import Batch, Encoder, EncoderState
 from primase.data.examples import Examples
 from primase.data.splits import Groups, Part, Partition
 from primase.data.tasks import Task
+from primase.errors import ConfigurationError
 from primase.evaluation.baselines import Baseline
 from primase.evaluation.contrasts import Contrast
 from primase.evaluation.intervals import Units
@@ -171,6 +172,23 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
         del listener
         return PairEncoder.fit(train, configuration)
 
+    def adopt_encoder(
+        self,
+        parent: Predictor[ProteinPairs],
+        train: Examples[ProteinPairs],
+        task: Task,
+        configuration: InteractionConfiguration,
+    ) -> Encoder[ProteinPairs]:
+        """Refuse: what is learned is the place of each protein in one graph."""
+        del parent, train, task, configuration
+        what = "a model of interactions knows the proteins of its own graph, and no other can start from it"
+        raise ConfigurationError(what, where="--from")
+
+    @property
+    def is_judged_on_train(self) -> bool:
+        """The links of training are in the graph that the network hears through: it reads what it would be asked."""
+        return False
+
     def load_encoder(self, state: EncoderState) -> Encoder[ProteinPairs]:
         """Read the message graph of a bundle."""
         return PairEncoder.from_state(state)
@@ -202,6 +220,10 @@ class InteractionWorkflow(Workflow[ProteinPairs, InteractionConfiguration]):
             # As in Kipf and Welling (2016): the divergence of all proteins is spread over the entries of a row.
             return value if divergence is None else value + divergence / len(own.proteins)
 
+        if exact and configuration.training.label_smoothing:
+            what = "the loss of all pairs at once has no labels that could be smoothed"
+            got = str(configuration.training.label_smoothing)
+            raise ConfigurationError(what, where="--label-smoothing", got=got, wanted="0, or --pairs sampled")
         if exact:
             # A step is about all pairs, whatever the batch.
             return FitOptions(kind=task.kind, objective=objective, sampler=OrderedBatches(1, 1))

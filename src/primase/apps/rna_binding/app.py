@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 from primase.apps.contract import Application
 from primase.apps.rna_binding.sources import SOURCES
 from primase.apps.sequences.configuration import SequenceConfiguration
-from primase.configuration import Section
+from primase.configuration import Section, size
 from primase.data.motif_sources import ATTRACT
 from primase.training.configuration import TrainingConfiguration
 
@@ -19,7 +19,7 @@ class RnaNetworkSection(Section):
 
     convolution: Literal["1d", "2d"] = "1d"
     """Convolve along the sequence and forget where things are (1d), or the image of it, as the paper does (2d)."""
-    filters: tuple[PositiveInt, ...] = Field(default=(96, 96, 96), min_length=1)
+    filters: tuple[PositiveInt, ...] = Field(default=(96, 96, 96), min_length=1, json_schema_extra=size())
     """Filters of each convolution; the 2d network has two convolutions of the first number."""
     widths: tuple[PositiveInt, ...] = Field(default=(11, 5, 5), min_length=1)
     """How many letters or places a filter of each convolution spans; the 2d network takes the first."""
@@ -27,7 +27,9 @@ class RnaNetworkSection(Section):
     """How many places become one behind each convolution; 1d only."""
     residual_blocks: int = Field(default=0, ge=0)
     """Dilated blocks behind the convolutions, which widen the view; 1d only."""
-    hidden: int = Field(default=200, ge=1)
+    compact: bool = False
+    """Convolve each channel apart and then mix them, in all layers but the first: fewer weights; 1d only."""
+    hidden: int = Field(default=200, ge=1, json_schema_extra=size())
     """Width of the dense layer; 2d only."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of the features set to zero in training."""
@@ -43,6 +45,9 @@ class RnaNetworkSection(Section):
                 "RNA is one strand, and its reverse complement another molecule that the protein does not meet: leave "
                 "--both-strands out, or use dna-function for DNA"
             )
+            raise ValueError(message)
+        if self.compact and self.convolution == "2d":
+            message = "--compact is for --convolution 1d: the layers of the paper's network are small already"
             raise ValueError(message)
         return self
 

@@ -39,13 +39,15 @@ class RnaNetwork(nn.Module):
         one behind it.
     residual_blocks
         Dilated blocks behind the convolutions, which widen the view of each place.
+    compact
+        Whether all convolutions but the first are depthwise-separable.
     dropout
         Share of the pooled features set to zero in training.
     shift
         In training, each sequence is moved by up to so many letters.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one keyword per layer and size)
         self,
         outputs: int = 2,
         *,
@@ -54,13 +56,19 @@ class RnaNetwork(nn.Module):
         widths: Sequence[int] = (11, 5, 5),
         pools: Sequence[int] = (4, 2, 1),
         residual_blocks: int = 0,
+        compact: bool = False,
         dropout: float = 0.5,
         shift: int = 3,
     ) -> None:
         super().__init__()
         self.read = OneHot(channels, shift=shift)
         self.trunk = Trunk(
-            channels=channels, filters=filters, widths=widths, pools=pools, residual_blocks=residual_blocks
+            channels=channels,
+            filters=filters,
+            widths=widths,
+            pools=pools,
+            residual_blocks=residual_blocks,
+            compact=compact,
         )
         self.pool = GlobalPooling()
         self.answer = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * self.trunk.outputs, outputs))

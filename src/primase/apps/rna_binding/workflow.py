@@ -62,6 +62,7 @@ class RnaWorkflow(SequenceWorkflow[RnaConfiguration]):
             widths=settings.widths,
             pools=settings.pools,
             residual_blocks=settings.residual_blocks,
+            compact=settings.compact,
             dropout=settings.dropout,
             shift=settings.shift,
         )

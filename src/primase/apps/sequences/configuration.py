@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -70,6 +70,9 @@ class SequenceSplit(SplitSection):
 
 class SequenceConfiguration(Configuration):
     """The sections that both applications have."""
+
+    inherited: ClassVar[frozenset[str]] = frozenset({"window", "case_as_channel", "mask_borders"})
+    """How a model that starts from another reads its input: as that one does."""
 
     data: SequenceData = SequenceData()
     split: SequenceSplit = SequenceSplit()

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Shaped
 
-from primase.apps.sequences.answers import Answers, answer_in_header, target_columns, understand
+from primase.apps.answers import Answers
+from primase.apps.sequences.answers import answer_in_header, target_columns, understand
 from primase.apps.sequences.blocks import (
     Block,
     fasta_blocks,

@@ -1,0 +1,1 @@
+"""Smaller networks that answer nearly the same (section 4.7 of the paper)."""
