@@ -41,7 +41,7 @@ from primase.data.encoding import SupervisedBatches
 from primase.data.splits import PARTS
 from primase.data.tasks import Task
 from primase.nn.dense import dense_stack
-from primase.remedies.continual.answering import features_of
+from primase.predictor.features import features_before
 from primase.remedies.continual.fisher import add_information, diagonal_fisher
 from primase.remedies.continual.herding import choose_exemplars
 from primase.remedies.continual.learning import STRENGTH, Lesson, Remembering, learn, settle
@@ -202,7 +202,7 @@ def cohorts(data: Path, key: dict[str, Any]) -> dict[str, Any]:
             )
         )
         seen += len(train)
-        features = features_of(fitted.network, "answer", train.inputs)
+        features = features_before(fitted.network, "answer", train.inputs)
         chosen = Remembered.of(train, choose_exemplars(features, part["train"].targets, after, key["exemplars"]))
         exemplars = chosen if exemplars is None else exemplars.joined(chosen)
         network = settle(fitted.network, key["method"], exemplars, after)

@@ -118,8 +118,8 @@ def others(
                 stream = model.model.workflow.stream(
                     Path(squares), model.model.configured({}), model.model.predictor.encoder, silent
                 )
-                (block,) = stream
-                yield folder.name, block.inputs
+                blocks = [block.inputs for block in stream]
+                yield folder.name, type(blocks[0]).concatenate(blocks)
 
 
 def _random(codes: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -13,10 +13,10 @@ from primase.evaluation.prevalence import Prevalence
 from primase.predictor.familiarity import (
     LEAST_KEPT,
     Familiarity,
-    features_before,
     fit_familiarity,
     last_dense_layer,
 )
+from primase.predictor.features import features_before
 from primase.predictor.safeguards import Safeguards
 
 
@@ -43,6 +43,13 @@ class Network(nn.Module):
 
     def forward(self, values):
         return self.answer(self.read(values))
+
+
+class BothWays(Network):
+    """Reads each example forwards and backwards, as networks of DNA read both strands."""
+
+    def forward(self, values):
+        return super().forward(values) + super().forward(values.flip(1))
 
 
 class OfNodes(nn.Module):
@@ -141,3 +148,12 @@ def test_everything_survives_the_bundle(draws):
     assert (nothing.sets, nothing.familiarity, nothing.prevalence) == (None, None, None)
     with pytest.raises(BundleError, match="training examples"):
         Familiarity.from_state(EncoderState({"layer": "answer", "quantiles": [0.0]}))
+
+
+def test_what_is_read_both_ways_is_seen_the_same_from_either_side(draws):
+    network, values = BothWays(), np.asarray(draws[0])
+    seen = features_before(network, "answer", Rows(values))
+    turned = features_before(network, "answer", Rows(values[:, ::-1].copy()))
+    np.testing.assert_allclose(seen, turned, atol=1e-6)
+    assert seen.std() > 0.01
+    assert not np.allclose(seen, features_before(Network(), "answer", Rows(values)))

@@ -16,8 +16,9 @@ from primase.data.encoding import SupervisedBatches
 from primase.data.tasks import Task
 from primase.errors import BundleError, InputError
 from primase.nn.structure import rebuild, structure_of
+from primase.predictor.features import features_before
 from primase.remedies.continual import fisher, memory
-from primase.remedies.continual.answering import answer_layer, features_of, outputs_of
+from primase.remedies.continual.answering import answer_layer, outputs_of
 from primase.remedies.continual.dual_memory import DualMemory, dual, follow
 from primase.remedies.continual.fisher import Anchor, add_information, diagonal_fisher
 from primase.remedies.continual.growing import grow
@@ -228,7 +229,7 @@ def test_every_label_has_exemplars() -> None:
 
 def test_the_nearest_mean_answers() -> None:
     network, part = Net().eval(), examples(40)
-    features = unit_length(features_of(network, "head", part))
+    features = unit_length(features_before(network, "head", part))
     means = unit_length(np.stack([features[part.targets == label].mean(axis=0) for label in range(3)]))
     nearest = np.linalg.norm(features[:, None] - means[None], axis=2).argmin(axis=1)
     answer_by_means(network, part, 3)

@@ -17,10 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from primase.data.encoding import EncodedInputs, EncoderState, largest_batch
+from primase.data.encoding import EncodedInputs, EncoderState
 from primase.errors import BundleError
-
-Features = Float[np.ndarray, "examples width"]
+from primase.predictor.features import Features, features_before
 
 MOST_KEPT: Final = 1000
 """The most training examples that are kept."""
@@ -122,24 +121,6 @@ def last_dense_layer(network: nn.Module, inputs: EncodedInputs, outputs: int) ->
         found = ends[-1]
     layer = network.get_submodule(str(found))
     return found if isinstance(layer, nn.Linear) and layer.out_features % outputs == 0 else None
-
-
-def features_before(network: nn.Module, layer: str, inputs: EncodedInputs) -> Features:
-    """Compute what comes into a layer, one row per input, whatever the batches are."""
-    rows = [np.empty((0, 0), dtype=np.float32)]
-    dense = network.get_submodule(layer)
-    heard: list[Tensor] = []
-    hook = dense.register_forward_pre_hook(lambda _, values: heard.append(values[0]))
-    try:
-        with torch.inference_mode():
-            size = largest_batch(inputs)
-            for start in range(0, len(inputs), size):
-                heard.clear()
-                network(**inputs.batch(np.arange(start, min(start + size, len(inputs)))))
-                rows.append(heard[-1].float().numpy())
-    finally:
-        hook.remove()
-    return np.concatenate(rows[1:]) if len(rows) > 1 else rows[0]
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from primase.errors import InputError
 from primase.events import Listener
 from primase.models import Model
 from primase.pipeline import Made
+from primase.predictor.features import features_before
 from primase.remaking.accumulating import configured, input_settings
-from primase.remedies.continual.answering import answer_layer, features_of, outputs_of
+from primase.remedies.continual.answering import answer_layer, outputs_of
 from primase.remedies.continual.fisher import Fisher, add_information, diagonal_fisher
 from primase.remedies.continual.herding import choose_exemplars
 from primase.remedies.continual.learning import Lesson, Method, Remembering, learn, settle
@@ -231,7 +232,7 @@ def _plain(model: Model) -> list[nn.Module]:
 def _exemplars(network: nn.Module, train: SupervisedBatches, task: Task, count: int) -> Remembered:
     """Choose exemplars by the features of a network; by its answers, where no dense layer gives them."""
     try:
-        features = features_of(network, answer_layer(network, task.outputs), train.inputs)
+        features = features_before(network, answer_layer(network, task.outputs), train.inputs)
     except InputError:
         features = outputs_of(network, train.inputs)
     return Remembered.of(train, choose_exemplars(features, train.targets.numpy(), task, count))

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from primase.data.encoding import Batch, EncodedInputs, largest_batch
 from primase.errors import InputError
-
-Features = Float[np.ndarray, "examples features"]
+from primase.predictor.features import evaluating
 
 
 def answer_layer(network: nn.Module, outputs: int) -> str:
@@ -36,33 +35,11 @@ def answer_layer(network: nn.Module, outputs: int) -> str:
     return found[-1]
 
 
-def features_of(network: nn.Module, layer: str, inputs: EncodedInputs) -> Features:
-    """Compute what a network hands to its answering layer for each example, by evaluation.
-
-    A network that reads an example several times, such as both strands of DNA, has the mean of its features.
-
-    Parameters
-    ----------
-    layer
-        The name of the answering layer.
-    """
-    device = next(network.parameters()).device
-    blocks = []
-    with _captured(network.get_submodule(layer)) as captured, _evaluating(network), torch.inference_mode():
-        size = largest_batch(inputs)
-        for start in range(0, len(inputs), size):
-            batch = inputs.batch(np.arange(start, min(start + size, len(inputs))))
-            captured.clear()
-            network(**{name: tensor.to(device) for name, tensor in batch.items()})
-            blocks.append(torch.stack(captured).mean(dim=0).flatten(1).float().cpu().numpy())
-    return np.concatenate(blocks)
-
-
 def outputs_of(network: nn.Module, inputs: EncodedInputs) -> Float[np.ndarray, "examples outputs"]:
     """Compute what a network answers to each example, by evaluation: logits, or values on its own scale."""
     device = next(network.parameters()).device
     blocks = []
-    with _evaluating(network), torch.inference_mode():
+    with evaluating(network), torch.inference_mode():
         size = largest_batch(inputs)
         for start in range(0, len(inputs), size):
             batch = inputs.batch(np.arange(start, min(start + size, len(inputs))))
@@ -90,27 +67,3 @@ def answer(network: nn.Module, batch: Batch, heard: list[Tensor]) -> Tensor:
     """Take the last answer that was heard, or ask the network where none was."""
     answered: Tensor = heard[-1] if heard else network(**batch)
     return answered
-
-
-@contextmanager
-def _captured(layer: nn.Module) -> Iterator[list[Tensor]]:
-    seen: list[Tensor] = []
-
-    def see(_module: nn.Module, inputs: Any) -> None:
-        seen.append(inputs[0])
-
-    handle = layer.register_forward_pre_hook(see)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    mode = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(mode)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from primase.nn.structure import Structure, apply_edit, set_structure, structure_of
-from primase.remedies.continual.answering import answer_layer, features_of
+from primase.predictor.features import features_before
+from primase.remedies.continual.answering import answer_layer
 from primase.remedies.continual.herding import class_means
 from primase.remedies.continual.rehearsal import Remembered
 
@@ -29,7 +30,7 @@ def answer_by_means(network: nn.Module, exemplars: Remembered, labels: int) -> n
         The number of classes.
     """
     layer = answer_layer(network, labels)
-    means = class_means(features_of(network, layer, exemplars), exemplars.targets, labels)
+    means = class_means(features_before(network, layer, exemplars), exemplars.targets, labels)
     edit = {"edit": EDIT, "layer": layer}
     apply_edit(network, edit)
     set_structure(network, Structure((*structure_of(network).edits, edit)))
