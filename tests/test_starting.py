@@ -239,6 +239,16 @@ def test_a_model_of_another_application_is_refused(train_once, rehearse, tmp_pat
         rehearse("dna-function").train(tmp_path / "child", from_model=train_once(RNA).path)
 
 
+def test_a_network_that_was_changed_after_training_is_no_beginning(train_once, other_rna, tmp_path):
+    changed = tmp_path / "smaller"
+    shutil.copytree(train_once(RNA).path, changed)
+    facts = json.loads((changed / "bundle.json").read_text(encoding="utf-8"))
+    facts |= {"schema": 2, "structures": [[{"edit": "factorise", "layer": "head.0", "rank": 2}]]}
+    (changed / "bundle.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(InputError, match=r"smaller.*changed after training.*factorise"):
+        primase.train(RNA, out=tmp_path / "child", from_model=changed, **other_rna)
+
+
 @pytest.mark.parametrize("name", ["protein-interaction", "expression-embedding"])
 def test_networks_about_single_things_are_no_beginning(name, rehearse, train_once, tmp_path):
     with pytest.raises(InputError, match="no other can start from it"):

@@ -235,6 +235,13 @@ def _refuse_another(path: Path, application: Application) -> dict[str, Any]:
         raise ConfigurationError(
             what, where=f"--from {path}", got=str(facts.get("application")), wanted=application.name
         )
+    changed = sorted({str(edit.get("edit")) for edits in facts.get("structures") or [] for edit in edits})
+    if changed:
+        what = "this model's networks were changed after training, and no network of these settings has such layers"
+        advice = "Start from the model that it was made of, or go on with it by `primase extend`."
+        raise ConfigurationError(
+            what, where=f"--from {path}", got=", ".join(changed), wanted="a model as trained", advice=advice
+        )
     return facts
 
 
