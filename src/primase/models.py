@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from primase.events import Listener, Notice, Progress, silent
 from primase.insight.attribution import Attribution
 from primase.nn.structure import rebuild
 from primase.nn.threads import cpu_threads
-from primase.predictor.bundle import FACTS, read_bundle, read_facts
+from primase.predictor.bundle import bundle_digest, read_bundle, read_facts
 from primase.predictor.precautions import Precautions
 from primase.predictor.predictor import Predictor
 from primase.predictor.safeguards import Safeguards
@@ -160,7 +159,7 @@ class Model:
         sequence of Path
             The files that were written.
         """
-        model = hashlib.sha256((self.path / FACTS).read_bytes()).hexdigest()
+        model = bundle_digest(self.path)
         scan = Scan(Path(inputs), Path(out), model, **settings)
         with self._threads():
             return self.workflow.scan(self.predictor, self.configuration, scan, listener)
@@ -261,24 +260,20 @@ class Model:
         units = self.workflow.units(examples, policy, configuration, listener)
         with self._threads():
             outputs = self.workflow.outputs(self.predictor, examples, listener)
-        truth = self.workflow.truth(examples)
+        truth, drawn = self.workflow.truth(examples), self.workflow.resampled(examples, units, policy)
         assessment = assess(
             outputs,
             self.predictor.calibrator,
             examples,
             self.predictor.task,
-            units=self.workflow.resampled(examples, units, policy),
+            units=drawn,
             subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
             truth=truth,
             division=Division(examples.ids, np.arange(len(examples))),
         )
         ids = pl.DataFrame({"id": pl.Series(examples.ids.tolist(), dtype=pl.String)})
         known = pl.concat([ids, self.predictor.task.target_columns(truth)], how="horizontal")
-        point, task, drawn = (
-            self.predictor.operating,
-            self.predictor.task,
-            self.workflow.resampled(examples, units, policy),
-        )
+        point, task = self.predictor.operating, self.predictor.task
         told = [] if point is None else [operating_remedy(point, point.judged(task, truth, assessment.after, drawn))]
         self._write_evaluation(Path(out), known, assessment, findings, told)
         return assessment.evaluation

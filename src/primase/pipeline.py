@@ -32,7 +32,7 @@ from primase.report.records import write_json
 from primase.report.run import Remedy, TrainingRun
 from primase.steps.deciding import find_gap, refuse_in_time, tell_remedies
 from primase.steps.fitting import fit, grown
-from primase.steps.judging import fitted_calibrator, judge, learn_safeguards, tell_beginnings, units_of, with_line
+from primase.steps.judging import fitted_calibrator, judge, learn_safeguards, tell_beginnings, with_line
 from primase.steps.preparing import Prepared, audit, prepare
 from primase.steps.starting import open_start, usual_settings
 from primase.steps.writing import peak_memory_mib, refuse_changed_data, write
@@ -185,7 +185,7 @@ def conclude(
     )
     remedies = [
         *tell_beginnings(prepared, assessment),
-        *tell_remedies(run.configuration, predictor.operating, assessment, truth["test"], units_of(prepared, "test")),
+        *tell_remedies(run.configuration, predictor.operating, assessment, truth["test"], prepared.units("test")),
         *told,
         *(further(assessment) if further else []),
         *([made.remedy(predictor)] if made else []),

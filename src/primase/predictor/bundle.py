@@ -219,6 +219,11 @@ def _check(folder: Path, files: Iterable[tuple[str, str]]) -> None:
             raise BundleError(what, where=str(path), got=f"sha256 {found}", wanted=f"sha256 {sha256}", advice=advice)
 
 
+def bundle_digest(folder: Path) -> str:
+    """Tell one trained model from another: the sha256 of its description, which names that of every other file."""
+    return _sha256(folder / FACTS)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()

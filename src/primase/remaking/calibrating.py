@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from primase.apps.workflow import Labelled
-from primase.data.audit import Finding, audit_examples
+from primase.data.audit import Finding, Fingerprints, audit_examples
 from primase.errors import ConfigurationError
 from primase.evaluation.conformal import CONFORMAL, Conformal
 from primase.evaluation.intervals import Units
@@ -78,7 +78,8 @@ class _Asked:
     outputs: Array
     truth: Array
     units: Units
-    hashes: pl.Series
+    fingerprints: Fingerprints
+    identities: Fingerprints
 
 
 def calibrate(
@@ -156,9 +157,10 @@ def _ask(model: Model, settings: Mapping[str, Any], listener: Listener) -> _Aske
     units = workflow.units(examples, policy, configuration, listener)
     with cpu_threads(model.configuration.training.cpu_threads):
         outputs = workflow.outputs(model.predictor, examples, listener)
-    hashes = input_hashes(workflow.identities(examples.inputs, workflow.fingerprints(examples.inputs)))
+    fingerprints = workflow.fingerprints(examples.inputs)
+    identities = workflow.identities(examples.inputs, fingerprints)
     named = Units.of(units, workflow.unit_name(policy))
-    return _Asked(labelled, outputs, workflow.truth(examples), named, hashes)
+    return _Asked(labelled, outputs, workflow.truth(examples), named, fingerprints, identities)
 
 
 def _compare(model: Model, asked: _Asked, seed: int) -> dict[str, Judged]:
@@ -207,10 +209,8 @@ def _line_state(point: OperatingPoint | None) -> dict[str, Any]:
 
 def _findings(model: Model, asked: _Asked, listener: Listener) -> list[Finding]:
     """Find what is odd about the examples, and which of them the network has learned from."""
-    examples, workflow = asked.labelled.examples, model.workflow
-    fingerprints = workflow.fingerprints(examples.inputs)
-    seen = model.seen(workflow.identities(examples.inputs, fingerprints))
-    findings = audit_examples(examples, model.predictor.task, fingerprints, what=workflow.input_name)
+    seen, named = model.seen(asked.identities), model.workflow.input_name
+    findings = audit_examples(asked.labelled.examples, model.predictor.task, asked.fingerprints, what=named)
     if seen is not None and seen.any():
         text = (
             f"{int(seen.sum()):,} of {len(seen):,} examples have an input that the model was trained or chosen on. It "
@@ -227,11 +227,12 @@ def _write(
     """Write the new model: the networks as they are, and all that is said of the calibration anew."""
     parent = read_bundle(model.path)
     facts = {"parent": str(model.path), "examples": run.examples, "seed": seed}
+    point = _line(model, asked, run)
     bundle = replace(
         parent,
         calibration=calibrator.to_state(),
         safeguards=_safeguards(model, asked, run.chosen, seed).to_state(),
-        provenance={**parent.provenance, "calibrated": facts, **_line_state(_line(model, asked, run))},
+        provenance={**parent.provenance, "calibrated": facts, **_line_state(point)},
     )
     for file in model.path.iterdir():
         if file.is_file() and file.name not in _MADE_ANEW and file.suffix not in {".safetensors", ".coded"}:
@@ -246,14 +247,14 @@ def _write(
         "audit": [finding.to_state() for finding in run.findings],
     }
     write_json(folder / METRICS, metrics)
-    _write_tables(folder, model, asked, run)
+    _write_tables(folder, model, asked, run, None if point is None else point.cuts)
     _write_card(folder, model, run)
     shown = [("Application", model.application.name), ("Model", model.path), ("Examples", f"{run.examples:,}")]
     write_page(folder / REPORT, calibration_page(run, shown, PRIMASE))
     return metrics
 
 
-def _write_tables(folder: Path, model: Model, asked: _Asked, run: CalibrationRun) -> None:
+def _write_tables(folder: Path, model: Model, asked: _Asked, run: CalibrationRun, cuts: Sequence[float] | None) -> None:
     """List the examples, so that they are known again, and what the chosen method said of each fold."""
     task, examples = model.predictor.task, asked.labelled.examples
     known = pl.DataFrame(
@@ -263,8 +264,6 @@ def _write_tables(folder: Path, model: Model, asked: _Asked, run: CalibrationRun
             "group": asked.units.index.astype(np.int64),
         }
     )
-    point = _line(model, asked, run)
-    cuts = None if point is None else point.cuts
     answers = [task.target_columns(asked.truth), task.prediction_columns(run.judged[run.chosen].answers, cuts)]
     predictions = pl.concat([known, *answers], how="horizontal")
     if (model.path / PREDICTIONS).exists():
@@ -273,7 +272,7 @@ def _write_tables(folder: Path, model: Model, asked: _Asked, run: CalibrationRun
         left = [name for name in before.columns if name in {*known.columns, *answers[0].columns}]
         predictions = pl.concat([predictions, before.select(left)], how="diagonal_relaxed")
     predictions.write_parquet(folder / PREDICTIONS)
-    members = known.with_columns(asked.hashes.alias("input_hash"))
+    members = known.with_columns(input_hashes(asked.identities).alias("input_hash"))
     if (model.path / MEMBERS).exists():
         members = pl.concat([pl.read_parquet(model.path / MEMBERS), members])
     members.write_parquet(folder / MEMBERS)

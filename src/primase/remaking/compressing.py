@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -27,7 +26,7 @@ from primase.models import ANCESTORS, Model, load
 from primase.nn.structure import rebuild, structure_of
 from primase.nn.threads import cpu_threads
 from primase.pipeline import Made, Run, conclude
-from primase.predictor.bundle import FACTS
+from primase.predictor.bundle import bundle_digest
 from primase.predictor.predictor import Predictor
 from primase.predictor.workspace import refuse_occupied, run_folder
 from primase.remaking.reopening import Reopened, keep_learned, refuse_gone, reopen
@@ -87,7 +86,7 @@ def compress(
     words = {name: value for name, value in settings.items() if name not in own}
     changed = _changed(model, asked, change or {})
     refuse_gone(model, words)
-    described = f"parent = {json.dumps(_digest(parent))}\n" + to_toml(asked) + to_toml(changed)
+    described = f"parent = {json.dumps(bundle_digest(parent))}\n" + to_toml(asked) + to_toml(changed)
     stages = Stages(listener)
     with cpu_threads(model.configuration.training.cpu_threads), run_folder(target, described, resume=resume) as folder:
         reopened = reopen(parent, stages=stages, settings=words)
@@ -176,8 +175,7 @@ def _effects(
 ) -> Remedy:
     """Measure what compression did."""
     prepared, parent = reopened.prepared, reopened.model.predictor
-    test, partition = prepared.parts["test"], prepared.audited.partition
-    listener = stages.listener
+    test, listener = prepared.parts["test"], stages.listener
     with stages("compare"):
         outputs = prepared.workflow.outputs(predictor, test, listener)
         rival = _Parent(
@@ -188,7 +186,7 @@ def _effects(
             predictor.calibrator,
             test,
             prepared.task,
-            units=prepared.workflow.resampled(test, partition.units[partition.test], partition.policy),
+            units=prepared.units("test"),
             subsets={},
             rivals=[rival],
             truth=prepared.truth("test"),
@@ -267,10 +265,6 @@ def _typed(change: Mapping[str, Any]) -> dict[str, Any]:
 def _with_data(changed: Configuration, read: Configuration) -> Configuration:
     """Take over from where the data were read."""
     return changed.model_copy(update={"data": read.data, "split": read.split})
-
-
-def _digest(path: Path) -> str:
-    return sha256((path / FACTS).read_bytes()).hexdigest()
 
 
 def _command(parent: Path, out: Path, settings: CompressionSettings, change: Mapping[str, Any]) -> str:

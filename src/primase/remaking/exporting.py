@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -15,7 +14,7 @@ from primase.errors import ConfigurationError, InputError
 from primase.events import Listener, Stages, silent
 from primase.models import Model, load
 from primase.nn.threads import cpu_threads
-from primase.predictor.bundle import FACTS
+from primase.predictor.bundle import bundle_digest
 from primase.predictor.onnx_graph import OUTPUT, TOLERANCE, export_onnx
 from primase.remaking.reopening import refuse_gone, reopen
 from primase.versions import PRIMASE
@@ -148,6 +147,6 @@ def _metadata(model: Model, inputs: list[str], examples: Any) -> dict[str, Any]:
         "output": f"{OUTPUT}: {meaning}, averaged over {len(model.predictor.members)} network(s), before calibration",
         "calibration": {"note": calibrator.note, **calibrator.to_state()},
         "encoder": encoder,
-        "bundle_sha256": sha256((model.path / FACTS).read_bytes()).hexdigest(),
+        "bundle_sha256": bundle_digest(model.path),
         "primase": PRIMASE,
     }

@@ -17,7 +17,6 @@ from primase.evaluation.assessment import Assessment, assess, fit_rivals
 from primase.evaluation.conformal import COVERAGE
 from primase.evaluation.contrasts import assess_contrast
 from primase.evaluation.division import Division
-from primase.evaluation.intervals import Units
 from primase.evaluation.per_label import AnyCalibrator, fit_calibrator_of
 from primase.events import Listener
 from primase.predictor.predictor import Predictor
@@ -41,15 +40,8 @@ def with_line(prepared: Prepared, predictor: Predictor[Any], answers: np.ndarray
     """Choose on validation where the line between no and yes is drawn, if that is asked for."""
     remedies = prepared.configuration.remedies.model_dump()
     return replace(
-        predictor, operating=draw_line(prepared.task, truth, answers, units_of(prepared, "validation"), remedies)
+        predictor, operating=draw_line(prepared.task, truth, answers, prepared.units("validation"), remedies)
     )
-
-
-def units_of(prepared: Prepared, part: Part) -> Units:
-    """Say what the intervals of a part's figures are drawn over."""
-    partition = prepared.audited.partition
-    kept_together = partition.units[partition.part(part)]
-    return prepared.workflow.resampled(prepared.parts[part], kept_together, partition.policy)
 
 
 def judge(prepared: Prepared, predictor: Predictor[Any], *, truth: np.ndarray, listener: Listener) -> Assessment:
@@ -72,7 +64,7 @@ def judge(prepared: Prepared, predictor: Predictor[Any], *, truth: np.ndarray, l
         predictor.calibrator,
         test,
         predictor.task,
-        units=workflow.resampled(test, partition.units[partition.test], partition.policy),
+        units=prepared.units("test"),
         subsets={name: mask for name, mask in subsets.items() if mask.any() and not mask.all()},
         rivals=rivals,
         probes=[probe.name for probe in probes],
@@ -101,7 +93,7 @@ def learn_safeguards(
     assessment: Assessment,
 ) -> tuple[Safeguards, list[Remedy]]:
     """Learn on validation when the model is not to be believed, and judge that on test."""
-    partition, test = prepared.audited.partition, prepared.parts["test"]
+    partition = prepared.audited.partition
     safeguards = fit_safeguards(
         predictor,
         prepared.parts,
@@ -111,8 +103,10 @@ def learn_safeguards(
         remedies=prepared.configuration.remedies.model_dump(),
         seed=prepared.configuration.seed,
     )
-    units = prepared.workflow.resampled(test, partition.units[partition.test], partition.policy)
-    return safeguards, judged_safeguards(predictor, safeguards, test, assessment.after, truth["test"], units)
+    told = judged_safeguards(
+        predictor, safeguards, prepared.parts["test"], assessment.after, truth["test"], prepared.units("test")
+    )
+    return safeguards, told
 
 
 def tell_beginnings(prepared: Prepared, assessment: Assessment) -> list[Remedy]:

@@ -16,6 +16,7 @@ from primase.data.examples import Examples, evenly_spread
 from primase.data.splits import PARTS, Part, Partition, split_given, split_units
 from primase.data.tasks import Task
 from primase.errors import InputError
+from primase.evaluation.intervals import Units
 from primase.events import Listener, Stages, silent
 from primase.steps.simulating import Joined, with_simulated
 from primase.steps.starting import Start
@@ -72,6 +73,11 @@ class Prepared:
     def truth(self, part: Part) -> np.ndarray[Any, Any]:
         """Return what the answers on a part should be."""
         return self.workflow.truth(self.parts[part])
+
+    def units(self, part: Part) -> Units:
+        """Say what the intervals of a part's figures are drawn over."""
+        partition = self.audited.partition
+        return self.workflow.resampled(self.parts[part], partition.units[partition.part(part)], partition.policy)
 
 
 def audit(

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -25,7 +24,7 @@ from primase.errors import ConfigurationError, InputError
 from primase.evaluation.evaluation import Evaluation
 from primase.evaluation.metrics import metric_title
 from primase.models import ANCESTORS, Model, load, seen_hashes, was_seen
-from primase.predictor.bundle import FACTS, read_facts
+from primase.predictor.bundle import bundle_digest, read_facts
 from primase.report.records import MEMBERS, write_json
 from primase.report.run import Remedy
 from primase.report.starting import StartFacts, starting_section
@@ -200,7 +199,7 @@ def open_start(application: Application, configuration: Configuration, workspace
     if path is None:
         return None
     _refuse_another(path, application)
-    digest = sha256((path / FACTS).read_bytes()).hexdigest()
+    digest = bundle_digest(path)
     known = workspace / "start.json"
     if not known.exists():
         write_json(known, {"sha256": digest})
