@@ -37,9 +37,9 @@ from primase.remedies.compression.tuning import Tuner, fine_tuning
 from primase.report.compression import PARENT, Effects, effects_remedy
 from primase.report.records import METRICS
 from primase.report.run import Remedy
+from primase.steps.fitting import options_of
 from primase.training.fitted import Fitted
 from primase.training.modules import VALIDATION_LOSS
-from primase.training.remedies import TrainingRemedies, with_remedies
 
 BATCH: Final = 256
 """Examples of the batch that is timed."""
@@ -130,14 +130,12 @@ def _plans(reopened: Reopened, settings: CompressionSettings, folder: Path, list
 
     def plan(number: int, own: Configuration) -> Plan:
         build = partial(workflow.network, encoder, task, own)
-        options = workflow.fit_options(encoder, task, prepared.parts["train"], own)
-        remedies = TrainingRemedies.among(own.remedies.model_dump())
         few = settings.epochs or EPOCHS.get(settings.method, 1)
         tuner = Tuner(
             train,
             validation,
             fine_tuning(own.training, epochs=few, learning_rate=settings.learning_rate),
-            with_remedies(options, remedies, task, train, own.training.label_smoothing),
+            options_of(prepared, own, train),
             seed + 10_000 * number,
             folder / f"member-{number + 1}",
             listener,

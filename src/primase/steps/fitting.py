@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from primase.apps.contract import Configuration
+from primase.data.encoding import SupervisedBatches
 from primase.data.splits import Partition
 from primase.evaluation.assessment import Assessment
 from primase.evaluation.per_label import uncalibrated
@@ -16,6 +17,7 @@ from primase.report.run import Remedy
 from primase.steps.growing import Shares, learning_curve
 from primase.steps.preparing import Prepared, prepare
 from primase.training.ensemble import MemberPlan, fit_members
+from primase.training.fit import FitOptions
 from primase.training.fitted import Fitted
 from primase.training.remedies import TrainingRemedies, with_remedies
 
@@ -26,9 +28,7 @@ def fit(prepared: Prepared, *, folder: Path, listener: Listener) -> list[Fitted]
     train_part = prepared.learned_from("train", listener)
 
     def plan(own: Configuration) -> MemberPlan:
-        options = workflow.fit_options(encoder, task, prepared.parts["train"], own)
-        remedies = TrainingRemedies.among(own.remedies.model_dump())
-        options = with_remedies(options, remedies, task, train_part, own.training.label_smoothing)
+        options = options_of(prepared, own, train_part)
         return MemberPlan(lambda: workflow.network(encoder, task, own), own.training, options)
 
     members = workflow.member_configurations(prepared.configuration)
@@ -44,6 +44,22 @@ def fit(prepared: Prepared, *, folder: Path, listener: Listener) -> list[Fitted]
         folder=folder,
         listener=listener,
     )
+
+
+def options_of(prepared: Prepared, own: Configuration, train: SupervisedBatches) -> FitOptions:
+    """Say what is particular about how a network learns: what its application brings, and the remedies around it.
+
+    Parameters
+    ----------
+    own
+        The settings of this network.
+    train
+        What it is trained on.
+    """
+    task = prepared.task
+    options = prepared.workflow.fit_options(prepared.encoder, task, prepared.parts["train"], own)
+    remedies = TrainingRemedies.among(own.remedies.model_dump())
+    return with_remedies(options, remedies, task, train, own.training.label_smoothing)
 
 
 def grown(prepared: Prepared, folder: Path, stages: Stages, assessment: Assessment) -> list[Remedy]:
